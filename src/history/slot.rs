@@ -1,0 +1,302 @@
+//! Operations folded, by intended time, into slots of 100 ms and histograms of one second.
+//!
+//! Memory grows with the length of the run and never with the rate: a slot holds counts, and — while it may
+//! still change, or where it holds bad operations — one [`Bin`] per millisecond, so that first and last bad
+//! and good operations are exact to the operation below 1000/s and to less than a millisecond above.
+
+use super::{Class, InstanceId, Operation, Outcome};
+use crate::clock::Offset;
+use hdrhistogram::Histogram;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Width of a slot.
+pub const SLOT: Duration = Duration::from_millis(100);
+/// Bins in a slot: one per millisecond.
+pub const BINS: usize = 100;
+const SLOT_NANOS: u64 = 100_000_000;
+const BIN_NANOS: u32 = 1_000_000;
+
+/// Latencies: 1 µs to 1 hour, two significant digits (about 10 KB).
+///
+/// # Panics
+/// Never: the bounds are constants that hdrhistogram accepts (a test makes one).
+#[must_use]
+pub fn new_histogram() -> Histogram<u32> {
+    #[expect(clippy::expect_used, reason = "constant arguments, covered by every test of this file")]
+    Histogram::new_with_bounds(1, 3_600_000_000, 2).expect("constant bounds are valid")
+}
+
+/// Records a latency, in whole microseconds, at least one; what lies above the range counts as its end.
+pub fn record_latency(histogram: &mut Histogram<u32>, latency: Duration) {
+    histogram.saturating_record(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX).max(1));
+}
+
+/// What happened in one millisecond. Times are nanoseconds from the start of the slot.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Bin {
+    /// Good operations.
+    pub ok: u32,
+    /// Bad operations.
+    pub bad: u32,
+    /// First and last good intended time, where `ok > 0`.
+    pub first_ok: u32,
+    /// See `first_ok`.
+    pub last_ok: u32,
+    /// First and last bad intended time, where `bad > 0`.
+    pub first_bad: u32,
+    /// See `first_bad`.
+    pub last_bad: u32,
+}
+
+impl Bin {
+    fn add(&mut self, at: u32, bad: bool) {
+        let (n, first, last) = if bad {
+            (&mut self.bad, &mut self.first_bad, &mut self.last_bad)
+        } else {
+            (&mut self.ok, &mut self.first_ok, &mut self.last_ok)
+        };
+        *first = if *n == 0 { at } else { at.min(*first) };
+        *last = if *n == 0 { at } else { at.max(*last) };
+        *n += 1;
+    }
+
+    fn merge(&mut self, other: &Self) {
+        let pick = |n: u32, m: u32, a: u32, b: u32, f: fn(u32, u32) -> u32| match (n, m) {
+            (0, _) => b,
+            (_, 0) => a,
+            _ => f(a, b),
+        };
+        self.first_ok = pick(self.ok, other.ok, self.first_ok, other.first_ok, u32::min);
+        self.last_ok = pick(self.ok, other.ok, self.last_ok, other.last_ok, u32::max);
+        self.first_bad = pick(self.bad, other.bad, self.first_bad, other.first_bad, u32::min);
+        self.last_bad = pick(self.bad, other.bad, self.last_bad, other.last_bad, u32::max);
+        self.ok += other.ok;
+        self.bad += other.bad;
+    }
+}
+
+/// All operations of one workload that were intended within one 100 ms slot.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Slot {
+    /// Good operations.
+    pub ok: u64,
+    /// Failed operations by class, dropped ones among them (`Class::Dropped`).
+    pub failed: BTreeMap<Class, u64>,
+    /// Operations of unknown outcome by class.
+    pub unknown: BTreeMap<Class, u64>,
+    /// Operations by the instance that answered: (all, bad).
+    pub instances: BTreeMap<InstanceId, (u64, u64)>,
+    /// Intended time of the first and the last operation.
+    pub span: Option<(Offset, Offset)>,
+    /// One bin per millisecond; none once the slot is closed and nothing in it was bad.
+    pub bins: Option<Box<[Bin]>>,
+}
+
+impl Slot {
+    /// The index of the slot that holds a moment.
+    #[must_use]
+    pub fn index_of(at: Offset) -> u32 {
+        u32::try_from(at.as_nanos() / SLOT_NANOS).unwrap_or(u32::MAX)
+    }
+
+    /// Where the slot with this index begins.
+    #[must_use]
+    pub fn start_of(index: u32) -> Offset {
+        Offset::from_nanos(u64::from(index) * SLOT_NANOS)
+    }
+
+    /// All bad operations.
+    #[must_use]
+    pub fn bad(&self) -> u64 {
+        self.failed.values().sum::<u64>() + self.unknown.values().sum::<u64>()
+    }
+
+    /// All operations.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.ok + self.bad()
+    }
+
+    /// Folds one operation in. It must belong to this slot.
+    pub fn add(&mut self, op: &Operation) {
+        match op.outcome {
+            Outcome::Ok => self.ok += 1,
+            Outcome::Fail(class) => *self.failed.entry(class).or_default() += 1,
+            Outcome::Unknown(class) => *self.unknown.entry(class).or_default() += 1,
+        }
+        let bad = op.outcome.is_bad();
+        if let Some(instance) = op.instance {
+            let (all, bads) = self.instances.entry(instance).or_default();
+            *all += 1;
+            *bads += u64::from(bad);
+        }
+        let at = op.intended;
+        self.span = Some(self.span.map_or((at, at), |(a, b)| (a.min(at), b.max(at))));
+        let within = u32::try_from(at.as_nanos() % SLOT_NANOS).unwrap_or(0);
+        let bins = self.bins.get_or_insert_with(|| vec![Bin::default(); BINS].into());
+        bins[(within / BIN_NANOS) as usize].add(within, bad);
+    }
+
+    /// Adds all that `other` holds; both must be of the same index.
+    pub fn merge(&mut self, other: &Self) {
+        self.ok += other.ok;
+        for (class, n) in &other.failed {
+            *self.failed.entry(*class).or_default() += n;
+        }
+        for (class, n) in &other.unknown {
+            *self.unknown.entry(*class).or_default() += n;
+        }
+        for (instance, (all, bad)) in &other.instances {
+            let mine = self.instances.entry(*instance).or_default();
+            mine.0 += all;
+            mine.1 += bad;
+        }
+        self.span = match (self.span, other.span) {
+            (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
+            (mine, theirs) => mine.or(theirs),
+        };
+        if let Some(theirs) = &other.bins {
+            let mine = self.bins.get_or_insert_with(|| vec![Bin::default(); BINS].into());
+            mine.iter_mut().zip(theirs.iter()).for_each(|(m, t)| m.merge(t));
+        }
+    }
+}
+
+/// Latencies of one second of one workload, by intended time; good operations only (a failure's latency is
+/// that of the failure, not of the service).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Second {
+    /// `done − intended`.
+    pub latency: Histogram<u32>,
+    /// `done − sent`.
+    pub service_time: Histogram<u32>,
+}
+
+impl Default for Second {
+    fn default() -> Self {
+        Self { latency: new_histogram(), service_time: new_histogram() }
+    }
+}
+
+impl Second {
+    /// Adds all that `other` holds.
+    pub fn merge(&mut self, other: &Self) {
+        // Both sides have the same bounds, so that adding cannot fail.
+        let _ = self.latency.add(&other.latency);
+        let _ = self.service_time.add(&other.service_time);
+    }
+}
+
+/// What one worker recorded of one workload since it was last asked; merges by addition.
+#[derive(Debug, Clone, Default)]
+pub struct Delta {
+    /// Slots by index.
+    pub slots: BTreeMap<u32, Slot>,
+    /// Seconds by index.
+    pub seconds: BTreeMap<u32, Second>,
+    /// Names of the instances, by `InstanceId`: the worker's own numbering.
+    pub instances: Vec<String>,
+}
+
+/// Folds the operations of one workload on one worker. Owned by that worker alone: no lock, no channel per
+/// operation.
+#[derive(Debug, Default)]
+pub struct Recorder {
+    delta: Delta,
+    instances: BTreeMap<String, InstanceId>,
+}
+
+/// No more than this many instances are told apart; the rest share the last name.
+const MAX_INSTANCES: usize = 256;
+
+impl Recorder {
+    /// The id of an instance name, made on first sight.
+    pub fn instance(&mut self, name: &str) -> InstanceId {
+        if let Some(id) = self.instances.get(name) {
+            return *id;
+        }
+        let known = self.instances.len();
+        if known >= MAX_INSTANCES {
+            return InstanceId(u16::try_from(MAX_INSTANCES - 1).unwrap_or(0));
+        }
+        let id = InstanceId(u16::try_from(known).unwrap_or(0));
+        self.instances.insert(name.to_owned(), id);
+        self.delta.instances.push(name.to_owned());
+        id
+    }
+
+    /// Folds one operation in.
+    pub fn record(&mut self, op: &Operation) {
+        self.delta.slots.entry(Slot::index_of(op.intended)).or_default().add(op);
+        if op.outcome.is_bad() {
+            return;
+        }
+        let index = u32::try_from(op.intended.as_nanos() / 1_000_000_000).unwrap_or(u32::MAX);
+        let second = self.delta.seconds.entry(index).or_default();
+        record_latency(&mut second.latency, op.latency());
+        if let Some(service) = op.service_time() {
+            record_latency(&mut second.service_time, service);
+        }
+    }
+
+    /// An arrival that found no free slot: counted as failed, at its intended time.
+    pub fn dropped(&mut self, intended: Offset) {
+        let outcome = Outcome::Fail(Class::Dropped);
+        self.record(&Operation { intended, sent: None, done: intended, outcome, instance: None });
+    }
+
+    /// Everything since the last call; `None` where there was nothing.
+    pub fn take(&mut self) -> Option<Delta> {
+        if self.delta.slots.is_empty() {
+            return None;
+        }
+        let instances = self.delta.instances.clone();
+        Some(std::mem::replace(&mut self.delta, Delta { instances, ..Delta::default() }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn op(ms: u64, outcome: Outcome) -> Operation {
+        let intended = Offset::from_millis(ms);
+        Operation { intended, sent: Some(intended), done: intended + Duration::from_millis(7), outcome, instance: None }
+    }
+
+    #[test]
+    fn an_operation_lands_in_the_slot_of_its_intended_time() {
+        let mut recorder = Recorder::default();
+        recorder.record(&op(99, Outcome::Ok));
+        recorder.record(&op(100, Outcome::Fail(Class::Reset)));
+        recorder.dropped(Offset::from_millis(199));
+        let delta = recorder.take().unwrap();
+        assert_eq!((delta.slots[&0].ok, delta.slots[&0].bad()), (1, 0));
+        assert_eq!((delta.slots[&1].ok, delta.slots[&1].bad()), (0, 2));
+        assert_eq!(delta.seconds[&0].latency.len(), 1, "bad operations have no latency");
+        assert!(recorder.take().is_none());
+    }
+
+    #[test]
+    fn merging_two_workers_equals_folding_all_in_one() {
+        let ops: Vec<_> = (0..300)
+            .map(|i| op(i * 7 % 1000, if i % 5 == 0 { Outcome::Fail(Class::Timeout) } else { Outcome::Ok }))
+            .collect();
+        let fold = |ops: &[Operation]| {
+            let mut r = Recorder::default();
+            ops.iter().for_each(|o| r.record(o));
+            r.take().unwrap()
+        };
+        let whole = fold(&ops);
+        let (mut left, right) = (fold(&ops[..97]), fold(&ops[97..]));
+        for (i, slot) in right.slots {
+            left.slots.entry(i).or_default().merge(&slot);
+        }
+        for (i, second) in right.seconds {
+            left.seconds.entry(i).or_default().merge(&second);
+        }
+        assert_eq!(left.slots, whole.slots);
+        assert_eq!(left.seconds, whole.seconds);
+    }
+}
