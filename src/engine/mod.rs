@@ -101,3 +101,14 @@ pub trait Engine: Send + Sync {
     /// True where the engine's processes are this machine's, so that a pidfd can be opened on them.
     fn shares_our_kernel(&self) -> bool;
 }
+
+impl ContainerState {
+    /// How it ended, in words.
+    #[must_use]
+    pub fn ended(&self) -> String {
+        match self.exit_code {
+            Some(code) => format!("not running, exit code {code}"),
+            None => "not running".to_owned(),
+        }
+    }
+}

@@ -1,1 +1,4 @@
-//! Placeholder.
+//! Observers: what happened to the machine and the containers while the load ran. They only look.
+
+pub mod containers;
+pub mod host;

@@ -1,0 +1,26 @@
+//! `external`: something else breaks the system; lbtest only marks the edges of the schedule.
+//!
+//! There is nothing to look at, so the record says in words that the effect was not checked.
+
+use crate::clock::Offset;
+use crate::history::event::{EdgeTimes, TargetRecord};
+
+/// The record of an external fault whose edge was at `at`.
+#[must_use]
+pub fn marked(at: Offset) -> TargetRecord {
+    TargetRecord {
+        service: "external".to_owned(),
+        container: String::new(),
+        inject: on_schedule(at),
+        heal: None,
+        confirmed: Some("marked on schedule; the effect is somebody else's and was not checked".to_owned()),
+        heal_confirmed: None,
+        error: None,
+    }
+}
+
+/// An edge that is what the schedule says.
+#[must_use]
+pub fn on_schedule(at: Offset) -> EdgeTimes {
+    EdgeTimes { called: at, truth: Some(at), event: None, returned: Some(at) }
+}
