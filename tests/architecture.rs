@@ -18,11 +18,17 @@ const ALLOWED: [(&str, &[&str]); 19] = [
     // What happens.
     ("engine", &["compose", "notice"]),
     ("load", &["clock", "history", "scenario"]),
-    ("fault", &["clock", "engine", "history", "notice", "scenario"]),
+    (
+        "fault",
+        &["clock", "engine", "history", "notice", "scenario"],
+    ),
     ("observe", &["clock", "engine", "history"]),
     (
         "run",
-        &["analysis", "clock", "compose", "engine", "fault", "history", "load", "notice", "observe", "plan", "report", "scenario"],
+        &[
+            "analysis", "clock", "compose", "engine", "fault", "history", "load", "notice",
+            "observe", "plan", "report", "scenario",
+        ],
     ),
     // What is left of it, and what it means: none of these knows of run, load, fault or engine.
     ("history", &["clock", "notice", "plan"]),
@@ -35,8 +41,22 @@ const ALLOWED: [(&str, &[&str]); 19] = [
     (
         "cli",
         &[
-            "analysis", "clock", "compose", "engine", "fault", "history", "load", "notice", "plan", "report", "run",
-            "sample_app", "scenario", "source", "ui", "verdict",
+            "analysis",
+            "clock",
+            "compose",
+            "engine",
+            "fault",
+            "history",
+            "load",
+            "notice",
+            "plan",
+            "report",
+            "run",
+            "sample_app",
+            "scenario",
+            "source",
+            "ui",
+            "verdict",
         ],
     ),
     ("main", &["cli"]),
@@ -56,8 +76,11 @@ fn rust_files(folder: &Path, into: &mut Vec<PathBuf>) {
 /// Names after `crate::` (`crate::{a, b}` included), outside of comments and of test modules.
 fn uses(text: &str) -> BTreeSet<String> {
     let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-    let code: String =
-        code.lines().filter(|l| !l.trim_start().starts_with("//")).map(|l| format!("{l}\n")).collect();
+    let code: String = code
+        .lines()
+        .filter(|l| !l.trim_start().starts_with("//"))
+        .map(|l| format!("{l}\n"))
+        .collect();
     let mut found = BTreeSet::new();
     for (at, prefix) in code.match_indices("crate::") {
         let rest = &code[at + prefix.len()..];
@@ -83,7 +106,11 @@ fn uses(text: &str) -> BTreeSet<String> {
                 found.insert(name);
             }
             None => {
-                found.insert(rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
+                found.insert(
+                    rest.chars()
+                        .take_while(|c| c.is_alphanumeric() || *c == '_')
+                        .collect(),
+                );
             }
         }
     }
@@ -93,20 +120,31 @@ fn uses(text: &str) -> BTreeSet<String> {
 
 fn module_of(path: &Path) -> String {
     let below = path.strip_prefix("src").unwrap();
-    below.components().next().unwrap().as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned()
+    below
+        .components()
+        .next()
+        .unwrap()
+        .as_os_str()
+        .to_string_lossy()
+        .trim_end_matches(".rs")
+        .to_owned()
 }
 
 #[test]
 fn no_module_uses_one_that_stands_above_it() {
-    let allowed: BTreeMap<_, BTreeSet<&str>> =
-        ALLOWED.iter().map(|(m, uses)| (*m, uses.iter().copied().collect())).collect();
+    let allowed: BTreeMap<_, BTreeSet<&str>> = ALLOWED
+        .iter()
+        .map(|(m, uses)| (*m, uses.iter().copied().collect()))
+        .collect();
     let mut files = Vec::new();
     rust_files(Path::new("src"), &mut files);
     assert!(files.len() > 30, "the sources were not found");
     let mut wrong = Vec::new();
     for file in files.iter().filter(|f| !f.ends_with("src/lib.rs")) {
         let module = module_of(file);
-        let may = allowed.get(&*module).unwrap_or_else(|| panic!("module `{module}` is not in the list"));
+        let may = allowed
+            .get(&*module)
+            .unwrap_or_else(|| panic!("module `{module}` is not in the list"));
         let text = fs::read_to_string(file).unwrap();
         for used in uses(&text) {
             if used != module && allowed.contains_key(&*used) && !may.contains(&*used) {
@@ -114,7 +152,11 @@ fn no_module_uses_one_that_stands_above_it() {
             }
         }
     }
-    assert!(wrong.is_empty(), "edges that are not in the list:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "edges that are not in the list:\n{}",
+        wrong.join("\n")
+    );
 }
 
 #[test]
@@ -126,7 +168,11 @@ fn what_is_judged_never_reaches_what_happens() {
                 .iter()
                 .filter(|(m, _)| seen.contains(m))
                 // The plan counts arrivals with the load's pure schedule; that is its only way there.
-                .flat_map(|(m, uses)| uses.iter().copied().filter(move |u| !(*m == "plan" && *u == "load")))
+                .flat_map(|(m, uses)| {
+                    uses.iter()
+                        .copied()
+                        .filter(move |u| !(*m == "plan" && *u == "load"))
+                })
                 .filter(|u| !seen.contains(u))
                 .collect();
             if more.is_empty() {
@@ -145,5 +191,8 @@ fn what_is_judged_never_reaches_what_happens() {
 #[test]
 fn the_reader_of_uses_sees_groups_and_paths_and_skips_comments() {
     let text = "use crate::{clock::{Clock, Offset}, plan};\n// crate::run\nfn f() { crate::load::start() }\n#[cfg(test)]\nuse crate::engine;";
-    assert_eq!(uses(text), ["clock", "load", "plan"].map(String::from).into());
+    assert_eq!(
+        uses(text),
+        ["clock", "load", "plan"].map(String::from).into()
+    );
 }

@@ -78,8 +78,17 @@ async fn carry_out(stage: Stage, fault: Assignment) {
     let (Some(kind), Some(reach)) = (fault.kind.as_deref(), &stage.reach) else {
         return mark(&stage, &fault).await;
     };
-    let broken = join_all(fault.targets.iter().map(|t| break_one(&stage, reach, kind, t))).await;
-    let mut record = FaultRecord { index: fault.index, targets: broken.iter().map(|b| b.record.clone()).collect() };
+    let broken = join_all(
+        fault
+            .targets
+            .iter()
+            .map(|t| break_one(&stage, reach, kind, t)),
+    )
+    .await;
+    let mut record = FaultRecord {
+        index: fault.index,
+        targets: broken.iter().map(|b| b.record.clone()).collect(),
+    };
     stage.publish(&fault.name, kind.name(), &record, false);
     match fault.heal_at {
         Some(at) => _ = stage.wait_until(at).await,
@@ -98,7 +107,11 @@ struct Broken {
 }
 
 async fn break_one(stage: &Stage, reach: &Reach, kind: &dyn Kind, target: &Container) -> Broken {
-    let mut broken = Broken { record: blank(stage, target), container: target.clone(), undo: None };
+    let mut broken = Broken {
+        record: blank(stage, target),
+        container: target.clone(),
+        undo: None,
+    };
     let engine = &*reach.engine;
     let before = match engine.state(&target.id).await {
         Ok(state) => state,
@@ -111,11 +124,20 @@ async fn break_one(stage: &Stage, reach: &Reach, kind: &dyn Kind, target: &Conta
             Err(error) => return broken.failed(&error),
         }
     }
-    let watch = Watch { engine, container: &target.id, before: &before, truth: kind.truth(), event: kind.event() };
+    let watch = Watch {
+        engine,
+        container: &target.id,
+        before: &before,
+        truth: kind.truth(),
+        event: kind.event(),
+    };
     let (times, result) = measure(&stage.clock, watch, kind.inject(engine, target)).await;
     broken.record.inject = times;
     match result {
-        Ok(()) => broken.record.confirmed = look(engine, &target.id, |after| kind.confirm(&before, after)).await,
+        Ok(()) => {
+            broken.record.confirmed =
+                look(engine, &target.id, |after| kind.confirm(&before, after)).await
+        }
         Err(error) => return broken.failed(&error),
     }
     broken
@@ -132,7 +154,10 @@ fn blank(stage: &Stage, target: &Container) -> TargetRecord {
     TargetRecord {
         service: target.service.clone(),
         container: target.name.clone(),
-        inject: EdgeTimes { called: stage.clock.now(), ..EdgeTimes::default() },
+        inject: EdgeTimes {
+            called: stage.clock.now(),
+            ..EdgeTimes::default()
+        },
         heal: None,
         confirmed: None,
         heal_confirmed: None,
@@ -141,8 +166,14 @@ fn blank(stage: &Stage, target: &Container) -> TargetRecord {
 }
 
 async fn mend_one(stage: &Stage, reach: &Reach, broken: Broken) -> TargetRecord {
-    let Broken { mut record, container, undo } = broken;
-    let Some((id, undo)) = undo else { return record };
+    let Broken {
+        mut record,
+        container,
+        undo,
+    } = broken;
+    let Some((id, undo)) = undo else {
+        return record;
+    };
     let (times, confirmed) = mend(&stage.clock, &*reach.engine, &container, undo).await;
     record.heal = times;
     match confirmed {
@@ -154,7 +185,10 @@ async fn mend_one(stage: &Stage, reach: &Reach, broken: Broken) -> TargetRecord 
         }
         Err(why) => {
             let by_hand = undo.by_hand(&container.name);
-            let said = format!("{} could not be healed: {why}; do it by hand: {by_hand}", container.name);
+            let said = format!(
+                "{} could not be healed: {why}; do it by hand: {by_hand}",
+                container.name
+            );
             stage.notices.tell(Notice::Warning(said.clone()));
             record.error = Some(said);
         }
@@ -176,11 +210,19 @@ async fn mend(
             Ok(before) if undo.is_done(&before) => {
                 // Somebody else did it (a restart policy, a person): the moment is when it was seen.
                 let seen = undo.confirm(&before).unwrap_or_default();
-                return (times.or_else(|| Some(external::on_schedule(clock.now()))), Ok(seen));
+                return (
+                    times.or_else(|| Some(external::on_schedule(clock.now()))),
+                    Ok(seen),
+                );
             }
             Ok(before) => {
-                let watch =
-                    Watch { engine, container: &container.id, before: &before, truth: undo.truth(), event: undo.event() };
+                let watch = Watch {
+                    engine,
+                    container: &container.id,
+                    before: &before,
+                    truth: undo.truth(),
+                    event: undo.event(),
+                };
                 let (edge, result) = measure(clock, watch, undo.apply(engine, &container.id)).await;
                 times = Some(edge);
                 result.err()
@@ -194,7 +236,10 @@ async fn mend(
             }
         }
         if tokio::time::Instant::now() >= deadline {
-            return (times, Err(problem.map_or_else(|| "no look shows it healed".to_owned(), |e| e.to_string())));
+            return (
+                times,
+                Err(problem.map_or_else(|| "no look shows it healed".to_owned(), |e| e.to_string())),
+            );
         }
         tokio::time::sleep(HEAL_AGAIN).await;
     }
@@ -220,7 +265,10 @@ async fn look(
 
 /// An external fault: both edges are what the schedule says.
 async fn mark(stage: &Stage, fault: &Assignment) {
-    let mut record = FaultRecord { index: fault.index, targets: vec![external::marked(fault.inject_at)] };
+    let mut record = FaultRecord {
+        index: fault.index,
+        targets: vec![external::marked(fault.inject_at)],
+    };
     stage.publish(&fault.name, "external", &record, false);
     let Some(heal_at) = fault.heal_at else { return };
     if stage.wait_until(heal_at).await {
@@ -242,20 +290,40 @@ impl Stage {
     }
 
     fn publish(&self, name: &str, kind: &str, record: &FaultRecord, healed: bool) {
-        let at = if healed { record.healed_at() } else { record.injected_at() };
+        let at = if healed {
+            record.healed_at()
+        } else {
+            record.injected_at()
+        };
         let said = |t: &TargetRecord| {
-            let shown = if healed { &t.heal_confirmed } else { &t.confirmed };
+            let shown = if healed {
+                &t.heal_confirmed
+            } else {
+                &t.confirmed
+            };
             match (&t.error, shown) {
                 (Some(error), _) => format!("{}: {error}", t.service),
                 (None, Some(seen)) => format!("{}: {seen}", t.service),
                 (None, None) => format!("{}: no effect seen", t.service),
             }
         };
-        let nothing_to_mend = healed && record.targets.iter().all(|t| t.heal.is_none() && t.error.is_none());
+        let nothing_to_mend = healed
+            && record
+                .targets
+                .iter()
+                .all(|t| t.heal.is_none() && t.error.is_none());
         if !nothing_to_mend {
             let seen: Vec<_> = record.targets.iter().map(said).collect();
-            let what = format!("{kind}{} — {}", if healed { " healed" } else { "" }, seen.join(", "));
-            self.notices.tell(Notice::Fault { at: at.unwrap_or_else(|| self.clock.now()), name: name.to_owned(), what });
+            let what = format!(
+                "{kind}{} — {}",
+                if healed { " healed" } else { "" },
+                seen.join(", ")
+            );
+            self.notices.tell(Notice::Fault {
+                at: at.unwrap_or_else(|| self.clock.now()),
+                name: name.to_owned(),
+                what,
+            });
         }
         let _ = self.records.send(record.clone());
     }
@@ -269,7 +337,11 @@ pub async fn heal_pending(engine: &dyn Engine, entries: &[super::journal::Entry]
         match entry.undo.apply(engine, &entry.container).await {
             // A container that is gone cannot be broken.
             Ok(()) | Err(EngineError::NotFound(_)) => {}
-            Err(error) => left.push(format!("{}: {error}; by hand: {}", entry.name, entry.undo.by_hand(&entry.name))),
+            Err(error) => left.push(format!(
+                "{}: {error}; by hand: {}",
+                entry.name,
+                entry.undo.by_hand(&entry.name)
+            )),
         }
     }
     left

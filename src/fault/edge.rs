@@ -37,7 +37,11 @@ pub struct Watch<'a> {
 }
 
 /// Makes the call and measures it.
-pub async fn measure<F>(clock: &Clock, watch: Watch<'_>, call: F) -> (EdgeTimes, Result<(), EngineError>)
+pub async fn measure<F>(
+    clock: &Clock,
+    watch: Watch<'_>,
+    call: F,
+) -> (EdgeTimes, Result<(), EngineError>)
 where
     F: Future<Output = Result<(), EngineError>>,
 {
@@ -103,7 +107,10 @@ fn open_pidfd(pid: u32) -> Option<OwnedFd> {
 
 /// A pidfd becomes readable when its process ends.
 async fn death(pidfd: OwnedFd) -> Option<Instant> {
-    #[expect(deprecated, reason = "its replacement is unsafe for the sake of borrowed descriptors; this one is owned")]
+    #[expect(
+        deprecated,
+        reason = "its replacement is unsafe for the sake of borrowed descriptors; this one is owned"
+    )]
     let pidfd = AsyncFd::with_interest(pidfd, tokio::io::Interest::READABLE).ok()?;
     let _ready = pidfd.readable().await.ok()?;
     Some(Instant::now())
@@ -127,21 +134,45 @@ fn freezer_file(container: &str, pid: u32) -> Option<(PathBuf, &'static str)> {
         groups.lines().find_map(|line| {
             let mut fields = line.splitn(3, ':');
             let controllers = fields.nth(1)?;
-            controllers.split(',').any(|c| c == wanted).then(|| fields.next().map(|p| p.trim_start_matches('/')))?
+            controllers
+                .split(',')
+                .any(|c| c == wanted)
+                .then(|| fields.next().map(|p| p.trim_start_matches('/')))?
         })
     };
-    let v1 = path_of("freezer").map(|p| (PathBuf::from("/sys/fs/cgroup/freezer").join(p).join("freezer.state"), "FROZEN"));
-    let v2 = path_of("").map(|p| (PathBuf::from("/sys/fs/cgroup").join(p).join("cgroup.events"), "frozen 1"));
-    let belongs = |(path, _): &(PathBuf, _)| path.to_string_lossy().contains(container) && path.exists();
+    let v1 = path_of("freezer").map(|p| {
+        (
+            PathBuf::from("/sys/fs/cgroup/freezer")
+                .join(p)
+                .join("freezer.state"),
+            "FROZEN",
+        )
+    });
+    let v2 = path_of("").map(|p| {
+        (
+            PathBuf::from("/sys/fs/cgroup")
+                .join(p)
+                .join("cgroup.events"),
+            "frozen 1",
+        )
+    });
+    let belongs =
+        |(path, _): &(PathBuf, _)| path.to_string_lossy().contains(container) && path.exists();
     v1.filter(belongs).or_else(|| v2.filter(belongs))
 }
 
 /// The first event of this container and action.
-async fn event_of(mut events: Receiver<EngineEvent>, container: &str, action: &str) -> Option<Instant> {
+async fn event_of(
+    mut events: Receiver<EngineEvent>,
+    container: &str,
+    action: &str,
+) -> Option<Instant> {
     use tokio::sync::broadcast::error::RecvError;
     loop {
         match events.recv().await {
-            Ok(event) if event.container == container && event.action == action => return Some(event.at),
+            Ok(event) if event.container == container && event.action == action => {
+                return Some(event.at);
+            }
             Ok(_) | Err(RecvError::Lagged(_)) => {}
             Err(RecvError::Closed) => return None,
         }
@@ -154,7 +185,10 @@ mod tests {
 
     #[tokio::test]
     async fn the_death_of_a_process_is_seen_within_milliseconds() {
-        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
         let pidfd = open_pidfd(child.id()).unwrap();
         let killer = tokio::task::spawn_blocking(move || {
             std::thread::sleep(Duration::from_millis(100));
@@ -166,6 +200,8 @@ mod tests {
         let seen = death(pidfd).await.unwrap();
         let killed = killer.await.unwrap();
         // The bound leaves room for a busy machine; a wrong observation (never, or at once) is far outside.
-        assert!(seen + Duration::from_millis(1) > killed && seen - killed < Duration::from_millis(80));
+        assert!(
+            seen + Duration::from_millis(1) > killed && seen - killed < Duration::from_millis(80)
+        );
     }
 }

@@ -13,7 +13,9 @@ pub fn marked(at: Offset) -> TargetRecord {
         container: String::new(),
         inject: on_schedule(at),
         heal: None,
-        confirmed: Some("marked on schedule; the effect is somebody else's and was not checked".to_owned()),
+        confirmed: Some(
+            "marked on schedule; the effect is somebody else's and was not checked".to_owned(),
+        ),
         heal_confirmed: None,
         error: None,
     }
@@ -22,5 +24,10 @@ pub fn marked(at: Offset) -> TargetRecord {
 /// An edge that is what the schedule says.
 #[must_use]
 pub fn on_schedule(at: Offset) -> EdgeTimes {
-    EdgeTimes { called: at, truth: Some(at), event: None, returned: Some(at) }
+    EdgeTimes {
+        called: at,
+        truth: Some(at),
+        event: None,
+        returned: Some(at),
+    }
 }

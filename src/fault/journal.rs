@@ -73,8 +73,14 @@ impl Journal {
             std::fs::create_dir_all(folder)?;
             OpenOptions::new().create_new(true).append(true).open(&path)
         };
-        let file = open().map_err(|source| JournalError { path: path.clone(), source })?;
-        let journal = Self { path, inner: Mutex::new((file, 0)) };
+        let file = open().map_err(|source| JournalError {
+            path: path.clone(),
+            source,
+        })?;
+        let journal = Self {
+            path,
+            inner: Mutex::new((file, 0)),
+        };
         journal.append(&Line::Header(header.clone()))?;
         Ok(journal)
     }
@@ -91,11 +97,19 @@ impl Journal {
     /// Where it cannot be written: then nothing may be broken.
     pub fn record(&self, container: &str, name: &str, undo: Undo) -> Result<u64, JournalError> {
         let id = {
-            let mut inner = self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut inner = self
+                .inner
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
             inner.1 += 1;
             inner.1
         };
-        self.append(&Line::Broken(Entry { id, container: container.to_owned(), name: name.to_owned(), undo }))?;
+        self.append(&Line::Broken(Entry {
+            id,
+            container: container.to_owned(),
+            name: name.to_owned(),
+            undo,
+        }))?;
         Ok(id)
     }
 
@@ -112,15 +126,28 @@ impl Journal {
     /// # Errors
     /// Where the file cannot be removed.
     pub fn remove(self) -> Result<(), JournalError> {
-        std::fs::remove_file(&self.path).map_err(|source| JournalError { path: self.path, source })
+        std::fs::remove_file(&self.path).map_err(|source| JournalError {
+            path: self.path,
+            source,
+        })
     }
 
     fn append(&self, line: &Line) -> Result<(), JournalError> {
-        let fail = |source| JournalError { path: self.path.clone(), source };
+        let fail = |source| JournalError {
+            path: self.path.clone(),
+            source,
+        };
         let mut text = serde_json::to_vec(line).map_err(|e| fail(e.into()))?;
         text.push(b'\n');
-        let mut inner = self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        inner.0.write_all(&text).and_then(|()| inner.0.sync_data()).map_err(fail)
+        let mut inner = self
+            .inner
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        inner
+            .0
+            .write_all(&text)
+            .and_then(|()| inner.0.sync_data())
+            .map_err(fail)
     }
 }
 
@@ -140,7 +167,10 @@ pub struct Pending {
 /// # Errors
 /// Where the file cannot be read or has no header.
 pub fn read(path: &Path) -> Result<Pending, JournalError> {
-    let fail = |source| JournalError { path: path.to_owned(), source };
+    let fail = |source| JournalError {
+        path: path.to_owned(),
+        source,
+    };
     let text = std::fs::read_to_string(path).map_err(fail)?;
     let mut header = None;
     let mut entries: Vec<Entry> = Vec::new();
@@ -151,14 +181,25 @@ pub fn read(path: &Path) -> Result<Pending, JournalError> {
             Line::Mended(id) => entries.retain(|e| e.id != id),
         }
     }
-    let header = header.ok_or_else(|| fail(io::Error::new(io::ErrorKind::InvalidData, "it has no header")))?;
-    Ok(Pending { path: path.to_owned(), header, entries })
+    let header = header.ok_or_else(|| {
+        fail(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "it has no header",
+        ))
+    })?;
+    Ok(Pending {
+        path: path.to_owned(),
+        header,
+        entries,
+    })
 }
 
 /// Every journal in a folder that can be read; an absent folder holds none.
 #[must_use]
 pub fn all(folder: &Path) -> Vec<Pending> {
-    let Ok(files) = std::fs::read_dir(folder) else { return Vec::new() };
+    let Ok(files) = std::fs::read_dir(folder) else {
+        return Vec::new();
+    };
     let mut paths: Vec<_> = files.flatten().map(|f| f.path()).collect();
     paths.retain(|p| p.extension().is_some_and(|e| e == "journal"));
     paths.sort();
@@ -169,7 +210,11 @@ pub fn all(folder: &Path) -> Vec<Pending> {
 /// temporary files. Source: XDG Base Directory Specification 0.8.
 #[must_use]
 pub fn default_folder() -> PathBuf {
-    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+    let absolute = |name: &str| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|p| p.is_absolute())
+    };
     absolute("XDG_STATE_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
         .unwrap_or_else(std::env::temp_dir)
@@ -181,7 +226,13 @@ mod tests {
     use super::*;
 
     fn header() -> Header {
-        Header { run: "r1".into(), project: "p".into(), pid: 1, teardown: true, attached: false }
+        Header {
+            run: "r1".into(),
+            project: "p".into(),
+            pid: 1,
+            teardown: true,
+            attached: false,
+        }
     }
 
     #[test]
@@ -192,9 +243,14 @@ mod tests {
         journal.record("id-b", "b", Undo::Unpause).unwrap();
         journal.record("id-c", "c", Undo::Start).unwrap();
         journal.strike(a).unwrap();
-        let [pending] = &all(folder.path())[..] else { panic!("one journal") };
+        let [pending] = &all(folder.path())[..] else {
+            panic!("one journal")
+        };
         assert_eq!(pending.header, header());
-        assert_eq!(pending.entries.iter().map(|e| &*e.name).collect::<Vec<_>>(), ["c", "b"]);
+        assert_eq!(
+            pending.entries.iter().map(|e| &*e.name).collect::<Vec<_>>(),
+            ["c", "b"]
+        );
         journal.remove().unwrap();
         assert!(all(folder.path()).is_empty());
     }
@@ -212,7 +268,11 @@ mod tests {
         for cut in head..whole.len() {
             std::fs::write(&cut_file, &whole[..cut]).unwrap();
             let expected = usize::from(cut >= first - 1) + usize::from(cut >= whole.len() - 1);
-            assert_eq!(read(&cut_file).unwrap().entries.len(), expected, "cut at {cut}");
+            assert_eq!(
+                read(&cut_file).unwrap().entries.len(),
+                expected,
+                "cut at {cut}"
+            );
         }
     }
 

@@ -14,7 +14,10 @@ pub struct Kill {
 impl Kill {
     /// Signals whose effect is the end of the process; others (SIGHUP, SIGUSR1, …) may do anything.
     fn is_deadly(&self) -> bool {
-        ["SIGKILL", "SIGTERM", "SIGINT", "SIGQUIT", "SIGABRT", "SIGSEGV"].contains(&self.signal.as_str())
+        [
+            "SIGKILL", "SIGTERM", "SIGINT", "SIGQUIT", "SIGABRT", "SIGSEGV",
+        ]
+        .contains(&self.signal.as_str())
     }
 }
 
@@ -29,7 +32,11 @@ impl Kind for Kill {
     }
 
     fn truth(&self) -> Truth {
-        if self.is_deadly() { Truth::ProcessDeath } else { Truth::Event }
+        if self.is_deadly() {
+            Truth::ProcessDeath
+        } else {
+            Truth::Event
+        }
     }
 
     fn event(&self) -> &'static str {
@@ -62,11 +69,31 @@ mod tests {
 
     #[test]
     fn a_deadly_signal_that_left_the_process_alive_is_not_confirmed() {
-        let up = ContainerState { running: true, pid: Some(7), ..ContainerState::default() };
-        let again = ContainerState { pid: Some(9), ..up.clone() };
-        let kill = Kill { signal: "SIGKILL".into() };
+        let up = ContainerState {
+            running: true,
+            pid: Some(7),
+            ..ContainerState::default()
+        };
+        let again = ContainerState {
+            pid: Some(9),
+            ..up.clone()
+        };
+        let kill = Kill {
+            signal: "SIGKILL".into(),
+        };
         assert_eq!(kill.confirm(&up, &up), None);
-        assert!(kill.confirm(&up, &again).unwrap().contains("restart policy"));
-        assert!(Kill { signal: "SIGHUP".into() }.confirm(&up, &up).unwrap().contains("SIGHUP"));
+        assert!(
+            kill.confirm(&up, &again)
+                .unwrap()
+                .contains("restart policy")
+        );
+        assert!(
+            Kill {
+                signal: "SIGHUP".into()
+            }
+            .confirm(&up, &up)
+            .unwrap()
+            .contains("SIGHUP")
+        );
     }
 }

@@ -66,7 +66,9 @@ pub trait Kind: Send + Sync {
 pub fn kind_of(kind: &FaultKind, heals: bool) -> Option<Box<dyn Kind>> {
     match kind {
         FaultKind::Stop { grace } => Some(Box::new(stop::Stop { grace: *grace })),
-        FaultKind::Kill { signal } => Some(Box::new(kill::Kill { signal: signal.clone() })),
+        FaultKind::Kill { signal } => Some(Box::new(kill::Kill {
+            signal: signal.clone(),
+        })),
         FaultKind::Pause => Some(Box::new(pause::Pause)),
         FaultKind::Restart { grace } => Some(Box::new(restart::Restart { grace: *grace })),
         FaultKind::Start => Some(Box::new(start::Start { heals })),

@@ -36,7 +36,8 @@ impl Kind for Restart {
     }
 
     fn confirm(&self, before: &ContainerState, after: &ContainerState) -> Option<String> {
-        let anew = after.running && (after.pid != before.pid || after.started_at != before.started_at);
+        let anew =
+            after.running && (after.pid != before.pid || after.started_at != before.started_at);
         anew.then(|| "running again, as a new process".to_owned())
     }
 }
@@ -48,10 +49,22 @@ mod tests {
     #[test]
     fn the_same_process_proves_no_restart() {
         let restart = Restart { grace: None };
-        let up = ContainerState { running: true, pid: Some(7), started_at: Some("1".into()), ..ContainerState::default() };
-        let anew = ContainerState { started_at: Some("2".into()), ..up.clone() };
+        let up = ContainerState {
+            running: true,
+            pid: Some(7),
+            started_at: Some("1".into()),
+            ..ContainerState::default()
+        };
+        let anew = ContainerState {
+            started_at: Some("2".into()),
+            ..up.clone()
+        };
         assert_eq!(restart.confirm(&up, &up), None);
         assert!(restart.confirm(&up, &anew).is_some());
-        assert_eq!(restart.confirm(&up, &ContainerState::default()), None, "stopped is not restarted");
+        assert_eq!(
+            restart.confirm(&up, &ContainerState::default()),
+            None,
+            "stopped is not restarted"
+        );
     }
 }

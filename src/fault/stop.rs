@@ -46,11 +46,24 @@ mod tests {
     #[test]
     fn a_container_that_was_not_running_proves_no_stop() {
         let stop = Stop { grace: None };
-        let down = ContainerState { exit_code: Some(143), ..ContainerState::default() };
-        let up = ContainerState { running: true, ..ContainerState::default() };
-        assert_eq!(stop.confirm(&up, &down).unwrap(), "not running, exit code 143");
+        let down = ContainerState {
+            exit_code: Some(143),
+            ..ContainerState::default()
+        };
+        let up = ContainerState {
+            running: true,
+            ..ContainerState::default()
+        };
+        assert_eq!(
+            stop.confirm(&up, &down).unwrap(),
+            "not running, exit code 143"
+        );
         assert_eq!(stop.confirm(&down, &down), None);
         assert_eq!(stop.confirm(&up, &up), None);
-        assert_eq!(stop.undo(&down), None, "what was not running is not started by a heal");
+        assert_eq!(
+            stop.undo(&down),
+            None,
+            "what was not running is not started by a heal"
+        );
     }
 }

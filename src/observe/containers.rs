@@ -8,8 +8,18 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::sync::mpsc::UnboundedSender;
 
 /// Actions worth keeping; the rest (exec of healthchecks, resize, …) is noise.
-const KEPT: [&str; 10] =
-    ["kill", "die", "stop", "start", "restart", "pause", "unpause", "oom", "destroy", "health_status"];
+const KEPT: [&str; 10] = [
+    "kill",
+    "die",
+    "stop",
+    "start",
+    "restart",
+    "pause",
+    "unpause",
+    "oom",
+    "destroy",
+    "health_status",
+];
 
 /// Passes the events of `services` on until the engine's stream ends.
 pub async fn follow(
@@ -30,8 +40,12 @@ pub async fn follow(
             Ok(_) => {}
             Err(RecvError::Lagged(missed)) => {
                 let what = format!("{missed} engine events were missed: lbtest could not keep up");
-                let lagged =
-                    Event { at: clock.now(), source: "lbtest".to_owned(), subject: "docker".to_owned(), what };
+                let lagged = Event {
+                    at: clock.now(),
+                    source: "lbtest".to_owned(),
+                    subject: "docker".to_owned(),
+                    what,
+                };
                 if sink.send(lagged).is_err() {
                     return;
                 }
@@ -47,7 +61,11 @@ fn kept(event: &EngineEvent, clock: &Clock) -> Option<Event> {
         at: clock.offset(event.at),
         source: "docker".to_owned(),
         subject: event.service.clone(),
-        what: if event.detail.is_empty() { event.action.clone() } else { format!("{} ({})", event.action, event.detail) },
+        what: if event.detail.is_empty() {
+            event.action.clone()
+        } else {
+            format!("{} ({})", event.action, event.detail)
+        },
     })
 }
 
@@ -62,7 +80,12 @@ mod tests {
         let (sink, mut kept) = tokio::sync::mpsc::unbounded_channel();
         let clock = Clock::starting_at(Instant::now());
         tokio::time::advance(std::time::Duration::from_secs(2)).await;
-        for (container, action) in [("ours", "die"), ("theirs", "die"), ("ours", "exec_start: psql"), ("ours", "health_status: unhealthy")] {
+        for (container, action) in [
+            ("ours", "die"),
+            ("theirs", "die"),
+            ("ours", "exec_start: psql"),
+            ("ours", "health_status: unhealthy"),
+        ] {
             let event = EngineEvent {
                 at: Instant::now(),
                 container: container.into(),
@@ -78,6 +101,12 @@ mod tests {
         while let Some(event) = kept.recv().await {
             seen.push((event.at.as_millis_f64(), event.what));
         }
-        assert_eq!(seen, [(2000.0, "die".to_owned()), (2000.0, "health_status: unhealthy".to_owned())]);
+        assert_eq!(
+            seen,
+            [
+                (2000.0, "die".to_owned()),
+                (2000.0, "health_status: unhealthy".to_owned())
+            ]
+        );
     }
 }

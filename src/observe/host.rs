@@ -17,17 +17,29 @@ impl CpuTimes {
     }
 
     fn parse(stat: &str) -> Option<Self> {
-        let fields: Vec<u64> =
-            stat.lines().next()?.strip_prefix("cpu ")?.split_whitespace().take(8).map_while(|f| f.parse().ok()).collect();
+        let fields: Vec<u64> = stat
+            .lines()
+            .next()?
+            .strip_prefix("cpu ")?
+            .split_whitespace()
+            .take(8)
+            .map_while(|f| f.parse().ok())
+            .collect();
         let idle = fields.get(3)? + fields.get(4).copied().unwrap_or(0);
-        Some(Self { idle, total: fields.iter().sum() })
+        Some(Self {
+            idle,
+            total: fields.iter().sum(),
+        })
     }
 
     /// Idle share since an earlier moment, 0 to 1; none where no tick passed.
     #[must_use]
     pub fn idle_ratio_since(&self, earlier: &Self) -> Option<f64> {
         let total = self.total.checked_sub(earlier.total).filter(|t| *t > 0)?;
-        #[expect(clippy::cast_precision_loss, reason = "ticks of one run are far below 2^53")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "ticks of one run are far below 2^53"
+        )]
         Some(self.idle.saturating_sub(earlier.idle) as f64 / total as f64)
     }
 }

@@ -28,20 +28,34 @@ pub async fn bring_up(
     stop: &CancellationToken,
 ) -> Result<(), RunError> {
     let started = Instant::now();
-    let ready_timeout = spec.scenario.topology.as_ref().map_or(READY_TIMEOUT, |t| t.ready_timeout);
+    let ready_timeout = spec
+        .scenario
+        .topology
+        .as_ref()
+        .map_or(READY_TIMEOUT, |t| t.ready_timeout);
     if let (Some(docker), Some(topology)) = (ground.docker(), &spec.topology) {
         if spec.attach {
             if docker.containers(&topology.project).await?.is_empty() {
                 return Err(RunError::NothingToAttach(topology.project.clone()));
             }
         } else {
-            let options = UpOptions { run: run.to_owned(), ready_timeout };
-            docker.up(topology, &options, notices, stop).await.map_err(RunError::Up)?;
+            let options = UpOptions {
+                run: run.to_owned(),
+                ready_timeout,
+            };
+            docker
+                .up(topology, &options, notices, stop)
+                .await
+                .map_err(RunError::Up)?;
         }
     }
     notices.tell(Notice::Phase(Phase::Probing));
     let deadline = started + ready_timeout;
-    let probes = spec.scenario.loads.iter().map(|w| until_answered(w, deadline, ready_timeout, stop));
+    let probes = spec
+        .scenario
+        .loads
+        .iter()
+        .map(|w| until_answered(w, deadline, ready_timeout, stop));
     futures_util::future::try_join_all(probes).await.map(drop)
 }
 

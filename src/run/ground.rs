@@ -28,7 +28,9 @@ impl Ground {
     /// # Errors
     /// Where the engine cannot be reached, another lbtest has the project, or the journal cannot be written.
     pub async fn prepare(spec: &Spec, run: &str, notices: &Notices) -> Result<Self, RunError> {
-        let Some(topology) = &spec.topology else { return Ok(Self { held: None }) };
+        let Some(topology) = &spec.topology else {
+            return Ok(Self { held: None });
+        };
         let project = topology.project.clone();
         let folder = journal::default_folder();
         if let Some(pid) = holder_of(&folder, &project) {
@@ -39,7 +41,10 @@ impl Ground {
             docker.allow(&project);
         }
         for old in abandoned(&folder, &project) {
-            notices.tell(Notice::Info(format!("cleaning up after run {}, which was cut off", old.header.run)));
+            notices.tell(Notice::Info(format!(
+                "cleaning up after run {}, which was cut off",
+                old.header.run
+            )));
             // A journal that cannot be worked off stays; `lbtest clean` says why.
             if recover(&docker, &old).await.is_ok() {
                 let _ = std::fs::remove_file(&old.path);
@@ -54,7 +59,14 @@ impl Ground {
         };
         let journal = Arc::new(Journal::create(&folder, &header)?);
         let guardian = Guardian::start(journal.path()).map_err(RunError::Guardian)?;
-        Ok(Self { held: Some(Held { docker, journal, guardian, header }) })
+        Ok(Self {
+            held: Some(Held {
+                docker,
+                journal,
+                guardian,
+                header,
+            }),
+        })
     }
 
     /// The engine, where there is a topology.
@@ -67,16 +79,31 @@ impl Ground {
     #[must_use]
     pub fn reach(&self) -> Option<Reach> {
         let held = self.held.as_ref()?;
-        Some(Reach { engine: Arc::new(held.docker.clone()), journal: Arc::clone(&held.journal) })
+        Some(Reach {
+            engine: Arc::new(held.docker.clone()),
+            journal: Arc::clone(&held.journal),
+        })
     }
 
     /// Takes down what was brought up and heals what is still broken, removes the journal and dismisses the guardian.
     /// Returns what could not be cleaned up, in words.
     pub async fn leave(self, notices: &Notices) -> Vec<String> {
-        let Some(Held { docker, journal, guardian, header }) = self.held else { return Vec::new() };
+        let Some(Held {
+            docker,
+            journal,
+            guardian,
+            header,
+        }) = self.held
+        else {
+            return Vec::new();
+        };
         let mut left = Vec::new();
         let result = if header.teardown {
-            docker.down(&header.project, notices).await.map(drop).map_err(|e| e.to_string())
+            docker
+                .down(&header.project, notices)
+                .await
+                .map(drop)
+                .map_err(|e| e.to_string())
         } else {
             match journal::read(journal.path()) {
                 Ok(pending) => recover(&docker, &pending).await.map_err(|e| e.to_string()),
@@ -97,7 +124,9 @@ impl Ground {
 /// The living lbtest that has a project, other than this one.
 fn holder_of(folder: &std::path::Path, project: &str) -> Option<u32> {
     let mut journals = journal::all(folder).into_iter().map(|j| j.header);
-    journals.find(|h| h.project == project && h.pid != std::process::id() && is_lbtest(h.pid)).map(|h| h.pid)
+    journals
+        .find(|h| h.project == project && h.pid != std::process::id() && is_lbtest(h.pid))
+        .map(|h| h.pid)
 }
 
 fn abandoned(folder: &std::path::Path, project: &str) -> Vec<journal::Pending> {
@@ -110,7 +139,13 @@ fn abandoned(folder: &std::path::Path, project: &str) -> Vec<journal::Pending> {
 #[must_use]
 pub fn is_lbtest(pid: u32) -> bool {
     let exe = |of: &str| std::fs::read_link(format!("/proc/{of}/exe")).ok();
-    let name = |p: std::path::PathBuf| p.file_name().map(|n| n.to_string_lossy().trim_end_matches(" (deleted)").to_owned());
+    let name = |p: std::path::PathBuf| {
+        p.file_name().map(|n| {
+            n.to_string_lossy()
+                .trim_end_matches(" (deleted)")
+                .to_owned()
+        })
+    };
     matches!((exe(&pid.to_string()).and_then(name), exe("self").and_then(name)), (Some(a), Some(b)) if a == b)
 }
 
@@ -119,13 +154,17 @@ pub fn is_lbtest(pid: u32) -> bool {
 pub fn environment() -> Environment {
     let uname = rustix::system::uname();
     let os = std::fs::read_to_string("/etc/os-release").ok();
-    let pretty = os.as_deref().and_then(|t| t.lines().find_map(|l| l.strip_prefix("PRETTY_NAME=")));
+    let pretty = os
+        .as_deref()
+        .and_then(|t| t.lines().find_map(|l| l.strip_prefix("PRETTY_NAME=")));
     Environment {
         engine_version: None,
         api_version: None,
         kernel: Some(uname.release().to_string_lossy().into_owned()),
         host_os: pretty.map(|p| p.trim_matches('"').to_owned()),
-        cpus: std::thread::available_parallelism().ok().and_then(|n| u32::try_from(n.get()).ok()),
+        cpus: std::thread::available_parallelism()
+            .ok()
+            .and_then(|n| u32::try_from(n.get()).ok()),
         memory_bytes: Some(rustix::system::sysinfo().totalram as u64),
     }
 }

@@ -124,7 +124,11 @@ pub async fn recover(docker: &Docker, pending: &Pending) -> Result<(), GuardianE
         let mut quiet_looks = 0;
         while quiet_looks < 2 {
             let removed = docker.down(&header.project, &silent).await?;
-            quiet_looks = if removed.is_empty() { quiet_looks + 1 } else { 0 };
+            quiet_looks = if removed.is_empty() {
+                quiet_looks + 1
+            } else {
+                0
+            };
             tokio::time::sleep(SETTLE).await;
         }
         return Ok(());
@@ -132,5 +136,9 @@ pub async fn recover(docker: &Docker, pending: &Pending) -> Result<(), GuardianE
     docker.allow(&header.project);
     let engine: &dyn Engine = docker;
     let left = heal_pending(engine, &pending.entries).await;
-    if left.is_empty() { Ok(()) } else { Err(GuardianError::NotHealed(left)) }
+    if left.is_empty() {
+        Ok(())
+    } else {
+        Err(GuardianError::NotHealed(left))
+    }
 }

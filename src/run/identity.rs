@@ -6,17 +6,27 @@ use std::path::{Path, PathBuf};
 #[must_use]
 pub fn run_id(scenario: &str) -> String {
     let now = jiff::Timestamp::now();
-    format!("{scenario}-{}-{}", now.strftime("%Y%m%dT%H%M%S%3f"), std::process::id())
+    format!(
+        "{scenario}-{}-{}",
+        now.strftime("%Y%m%dT%H%M%S%3f"),
+        std::process::id()
+    )
 }
 
 /// Where results go unless the user says otherwise: `reports/<scenario>/<local time>/`.
 #[must_use]
 pub fn default_out(scenario: &str) -> PathBuf {
     let now = jiff::Zoned::now();
-    let base = Path::new("reports").join(scenario).join(now.strftime("%Y-%m-%dT%H-%M-%S").to_string());
+    let base = Path::new("reports")
+        .join(scenario)
+        .join(now.strftime("%Y-%m-%dT%H-%M-%S").to_string());
     let taken = |p: &PathBuf| p.exists();
     let numbered = (2..1000).map(|n| PathBuf::from(format!("{}-{n}", base.display())));
-    if taken(&base) { numbered.into_iter().find(|p| !taken(p)).unwrap_or(base) } else { base }
+    if taken(&base) {
+        numbered.into_iter().find(|p| !taken(p)).unwrap_or(base)
+    } else {
+        base
+    }
 }
 
 #[cfg(test)]
@@ -27,6 +37,9 @@ mod tests {
     fn a_run_id_can_be_a_label_and_a_file_name() {
         let id = run_id("kill-slave");
         assert!(id.starts_with("kill-slave-2"));
-        assert!(id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{id}");
+        assert!(
+            id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'),
+            "{id}"
+        );
     }
 }

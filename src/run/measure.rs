@@ -62,19 +62,38 @@ pub async fn measure(
         workers,
     };
     let load = load::start(load_spec, clock, flushes)?;
-    notices.tell(Notice::LoadStarted { duration: spec.plan.duration });
+    notices.tell(Notice::LoadStarted {
+        duration: spec.plan.duration,
+    });
     let (records, faults) = unbounded_channel();
     let (seen, events) = unbounded_channel();
     let end = CancellationToken::new();
-    let stage = Stage { reach: ground.reach(), clock, notices: notices.clone(), records, end: end.clone() };
+    let stage = Stage {
+        reach: ground.reach(),
+        clock,
+        notices: notices.clone(),
+        records,
+        end: end.clone(),
+    };
     let conductor = tokio::spawn(async move { conduct(&stage, assignments).await });
     let observer = ground.docker().map(|docker| {
         let ids = containers.iter().map(|c| c.id.clone()).collect();
         tokio::spawn(containers::follow(docker.events(), clock, ids, seen))
     });
-    let sources = Sources { flushed, faults, events };
-    let live = Live { clock, spec, notices, stop, end };
-    live.follow(&mut recording, sources, load, conductor).await?;
+    let sources = Sources {
+        flushed,
+        faults,
+        events,
+    };
+    let live = Live {
+        clock,
+        spec,
+        notices,
+        stop,
+        end,
+    };
+    live.follow(&mut recording, sources, load, conductor)
+        .await?;
     if let Some(observer) = observer {
         observer.abort();
     }
@@ -102,7 +121,12 @@ async fn head(spec: &Spec, run: &str, ground: &Ground, clock: &Clock) -> Head {
 
 /// Planned faults with their kinds and containers.
 fn assign(spec: &Spec, containers: &[Container]) -> Result<Vec<Assignment>, RunError> {
-    spec.plan.faults.iter().enumerate().map(|(index, planned)| assign_one(spec, index, planned, containers)).collect()
+    spec.plan
+        .faults
+        .iter()
+        .enumerate()
+        .map(|(index, planned)| assign_one(spec, index, planned, containers))
+        .collect()
 }
 
 fn assign_one(
@@ -111,13 +135,26 @@ fn assign_one(
     planned: &PlannedFault,
     containers: &[Container],
 ) -> Result<Assignment, RunError> {
-    let kind = spec.scenario.faults.iter().find(|f| f.name == planned.entry).map_or(&FaultKind::External, |f| &f.kind);
+    let kind = spec
+        .scenario
+        .faults
+        .iter()
+        .find(|f| f.name == planned.entry)
+        .map_or(&FaultKind::External, |f| &f.kind);
     let mut targets = Vec::new();
     for name in &planned.targets {
-        let hit: Vec<_> = containers.iter().filter(|c| is_called(c, name)).cloned().collect();
+        let hit: Vec<_> = containers
+            .iter()
+            .filter(|c| is_called(c, name))
+            .cloned()
+            .collect();
         if hit.is_empty() {
             let project = spec.plan.project.clone().unwrap_or_default();
-            return Err(RunError::NoContainer { fault: planned.name.clone(), target: name.clone(), project });
+            return Err(RunError::NoContainer {
+                fault: planned.name.clone(),
+                target: name.clone(),
+                project,
+            });
         }
         targets.extend(hit);
     }
@@ -194,7 +231,9 @@ impl Live<'_> {
             }
         }
         self.notices.tell(Notice::Phase(Phase::Draining));
-        let host_idle = CpuTimes::now().zip(cpu_before).and_then(|(now, before)| now.idle_ratio_since(&before));
+        let host_idle = CpuTimes::now()
+            .zip(cpu_before)
+            .and_then(|(now, before)| now.idle_ratio_since(&before));
         let summary = load.join().await;
         self.end.cancel();
         // A conductor that panicked has said so in its records; teardown follows whatever it left.
@@ -206,7 +245,12 @@ impl Live<'_> {
         while let Ok(event) = sources.events.try_recv() {
             recording.event(event)?;
         }
-        recording.close(&summary, host_idle, self.spec.plan.duration, self.clock.now())
+        recording.close(
+            &summary,
+            host_idle,
+            self.spec.plan.duration,
+            self.clock.now(),
+        )
     }
 
     fn tick(&self, recording: &Recording, phases: &mut Phases) {
@@ -216,7 +260,8 @@ impl Live<'_> {
         }
         let loads = recording.collector.ticks(at);
         let next = next_edge(&self.spec.plan.faults, at);
-        self.notices.tell(Notice::Tick(Box::new(Tick { at, loads, next })));
+        self.notices
+            .tell(Notice::Tick(Box::new(Tick { at, loads, next })));
     }
 }
 
@@ -268,7 +313,12 @@ impl Recording {
     fn begin(spec: &Spec, head: Head, output: &Output, workers: usize) -> Result<Self, RunError> {
         let writer = Writer::create(&output.history(), &head)?;
         let collector = Collector::new(spec.plan.loads.iter().map(|l| l.name.clone()), workers);
-        Ok(Self { history: History::new(head), collector, writer, interrupted_at: None })
+        Ok(Self {
+            history: History::new(head),
+            collector,
+            writer,
+            interrupted_at: None,
+        })
     }
 
     /// A later record of the same fault replaces the earlier one.
@@ -300,8 +350,15 @@ impl Recording {
         self.collector.close();
         let load_ended_at = self.interrupted_at.unwrap_or_else(|| Offset::new(duration));
         let generator = generator(&self.collector, summary, host_idle, load_ended_at);
-        let reason = self.interrupted_at.map_or(EndReason::Completed, |_| EndReason::Interrupted);
-        let end = End { at: now, reason, load_ended_at, scheduled: summary.scheduled.clone() };
+        let reason = self
+            .interrupted_at
+            .map_or(EndReason::Completed, |_| EndReason::Interrupted);
+        let end = End {
+            at: now,
+            reason,
+            load_ended_at,
+            scheduled: summary.scheduled.clone(),
+        };
         self.write()?;
         self.writer.generator(&generator)?;
         self.writer.end(&end)?;
@@ -312,7 +369,11 @@ impl Recording {
     }
 
     fn finish(self) -> Result<History, RunError> {
-        let Self { mut history, collector, .. } = self;
+        let Self {
+            mut history,
+            collector,
+            ..
+        } = self;
         history.loads = collector.into_loads();
         history.faults.sort_by_key(|f| f.index);
         Ok(history)
@@ -326,7 +387,10 @@ fn generator(
     ran: Offset,
 ) -> GeneratorHealth {
     let lateness = collector.lateness();
-    #[expect(clippy::cast_precision_loss, reason = "microseconds of one run are far below 2^53")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "microseconds of one run are far below 2^53"
+    )]
     let ms = |micros: u64| micros as f64 / 1e3;
     #[expect(clippy::cast_precision_loss, reason = "a few threads")]
     let available = ran.since_zero().as_secs_f64() * summary.workers as f64;

@@ -76,7 +76,9 @@ pub enum RunError {
     #[error("the guardian process could not be started: {0}")]
     Guardian(#[source] std::io::Error),
     /// Another lbtest has the project.
-    #[error("project `{project}` is in use by another lbtest (process {pid}); wait for it, or stop it")]
+    #[error(
+        "project `{project}` is in use by another lbtest (process {pid}); wait for it, or stop it"
+    )]
     InUse {
         /// The project.
         project: String,
@@ -127,7 +129,11 @@ enum Ended {
 ///
 /// # Errors
 /// Where no result came of it; everything that was made is taken down all the same (unless `keep`).
-pub async fn run(spec: &Spec, notices: &Notices, stop: &CancellationToken) -> Result<Finished, RunError> {
+pub async fn run(
+    spec: &Spec,
+    notices: &Notices,
+    stop: &CancellationToken,
+) -> Result<Finished, RunError> {
     let run = identity::run_id(&spec.plan.scenario);
     let output = Output::create(&spec.out)?;
     let ground = Ground::prepare(spec, &run, notices).await?;

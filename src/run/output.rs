@@ -33,8 +33,13 @@ impl Output {
     /// # Errors
     /// Where it cannot be made.
     pub fn create(folder: &Path) -> Result<Self, OutputError> {
-        std::fs::create_dir_all(folder).map_err(|source| OutputError { path: folder.to_owned(), source })?;
-        Ok(Self { folder: folder.to_owned() })
+        std::fs::create_dir_all(folder).map_err(|source| OutputError {
+            path: folder.to_owned(),
+            source,
+        })?;
+        Ok(Self {
+            folder: folder.to_owned(),
+        })
     }
 
     /// Where the history goes.
@@ -52,7 +57,12 @@ impl Output {
         self.one("report.md", &markdown::Markdown, result)
     }
 
-    fn one(&self, name: &str, reporter: &dyn Reporter, result: &RunResult) -> Result<(), OutputError> {
+    fn one(
+        &self,
+        name: &str,
+        reporter: &dyn Reporter,
+        result: &RunResult,
+    ) -> Result<(), OutputError> {
         let path = self.folder.join(name);
         let whole = || {
             let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
@@ -62,6 +72,9 @@ impl Output {
             file.as_file().set_permissions(mode)?;
             file.persist(&path).map_err(|e| e.error)
         };
-        whole().map(drop).map_err(|source| OutputError { path: path.clone(), source })
+        whole().map(drop).map_err(|source| OutputError {
+            path: path.clone(),
+            source,
+        })
     }
 }
