@@ -257,7 +257,7 @@ fn apply(line: Line, history: &mut History) -> Result<(), String> {
         }
         Line::Slot(line) => {
             let (load, index) = (line.load, line.index);
-            let slot = line.into_slot().ok_or("a bin that no slot has")?;
+            let slot = line.into_slot().ok_or("a bin or a count that no slot can have")?;
             let load = history.loads.get_mut(load).ok_or_else(|| no_load(load))?;
             load.slots.insert(index, slot);
         }

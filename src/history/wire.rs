@@ -7,6 +7,9 @@ use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// No slot holds more operations than this: ten million a microsecond.
+const MAX_COUNT: u64 = 1_000_000_000_000;
+
 /// One line that is written.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -89,8 +92,14 @@ impl SlotLine {
         }
     }
 
-    /// The slot; none where a bin has an impossible index.
+    /// The slot; none where a bin has an impossible index, or a count is beyond all reason (sums of what is
+    /// read must not overflow).
     pub fn into_slot(self) -> Option<Slot> {
+        let counts = self.failed.values().chain(self.unknown.values()).chain([&self.ok]);
+        let of_instances = self.instances.iter().map(|(_, all, bad)| all.max(bad));
+        if counts.chain(of_instances).any(|n| *n > MAX_COUNT) {
+            return None;
+        }
         let bins = match self.bins {
             None => None,
             Some(sparse) => {
