@@ -1,1 +1,3 @@
 //! Placeholder.
+
+pub use crate::history::Flush;

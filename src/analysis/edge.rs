@@ -1,0 +1,102 @@
+//! The moments at which faults really began and ended, and the windows between them.
+
+use super::result::EdgeKind;
+use crate::clock::Offset;
+use crate::history::History;
+use crate::history::event::{EdgeTimes, FaultRecord};
+use crate::plan::PlannedFault;
+use std::time::Duration;
+
+/// Edges closer than this are one: their windows end alike.
+const TOGETHER: Duration = Duration::from_millis(1);
+
+/// One edge of a fault that took place.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Edge<'a> {
+    /// The fault.
+    pub fault: &'a PlannedFault,
+    /// Which of its edges.
+    pub kind: EdgeKind,
+    /// The moment of effect.
+    pub at: Offset,
+    /// How far the true moment may lie from it.
+    pub uncertainty: Duration,
+    /// The earliest moment at which it can have had an effect: the call to the engine.
+    pub earliest: Offset,
+    /// Where its window ends: at the next edge, or with the load.
+    pub window_end: Offset,
+}
+
+/// A fault's moment of effect and its uncertainty, and the earliest call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// The moment of effect.
+    pub at: Offset,
+    /// How far the true moment may lie from it.
+    pub uncertainty: Duration,
+    /// The call to the engine.
+    pub earliest: Offset,
+}
+
+/// When a fault took effect: with its first target. An external one does at the planned time.
+#[must_use]
+pub fn injected(fault: &PlannedFault, record: Option<&FaultRecord>, now: Offset) -> Option<Moment> {
+    let first = record.and_then(|r| r.targets.iter().map(|t| &t.inject).min_by_key(|e| e.effect()));
+    first.map(moment).or_else(|| marked(fault, fault.inject_at, now))
+}
+
+/// When a fault was healed: with its last target; none while any target is not.
+#[must_use]
+pub fn healed(fault: &PlannedFault, record: Option<&FaultRecord>, now: Offset) -> Option<Moment> {
+    let last = record.filter(|r| r.healed_at().is_some()).and_then(|r| {
+        let heals = r.targets.iter().filter_map(|t| t.heal.as_ref());
+        heals.max_by_key(|e| e.effect())
+    });
+    last.map(moment).or_else(|| marked(fault, fault.heal_at?, now))
+}
+
+/// The edge of an external fault, which nothing measures: as planned, once that time has come.
+fn marked(fault: &PlannedFault, at: Offset, now: Offset) -> Option<Moment> {
+    let came = fault.kind == "external" && at <= now;
+    came.then_some(Moment { at, uncertainty: Duration::ZERO, earliest: at })
+}
+
+fn moment(times: &EdgeTimes) -> Moment {
+    let called = if times.called == Offset::ZERO { times.effect() } else { times.called };
+    Moment {
+        at: times.effect(),
+        uncertainty: times.uncertainty(),
+        earliest: called.min(times.effect()),
+    }
+}
+
+/// Every edge that took place while the load ran, by time.
+#[must_use]
+pub fn edges(history: &History, load_end: Offset) -> Vec<Edge<'_>> {
+    let mut edges = Vec::new();
+    for (index, fault) in history.head.plan.faults.iter().enumerate() {
+        let record = history.faults.iter().find(|r| r.index == index);
+        let both = [
+            (EdgeKind::Inject, injected(fault, record, load_end)),
+            (EdgeKind::Heal, healed(fault, record, load_end)),
+        ];
+        for (kind, moment) in both {
+            let Some(Moment { at, uncertainty, earliest }) = moment else { continue };
+            if at < load_end {
+                edges.push(Edge { fault, kind, at, uncertainty, earliest, window_end: load_end });
+            }
+        }
+    }
+    edges.sort_by_key(|e| (e.at, e.kind));
+    let mut end = load_end;
+    for i in (1..edges.len()).rev() {
+        edges[i].window_end = end;
+        if edges[i].at - edges[i - 1].at >= TOGETHER {
+            end = edges[i].at;
+        }
+    }
+    if let Some(first) = edges.first_mut() {
+        first.window_end = end;
+    }
+    edges
+}

@@ -1,0 +1,187 @@
+//! One workload: its steady state and its figures over the measured window.
+
+use super::edge::Edge;
+use super::result::{Baseline, InstanceShare, LoadResult, Percentiles};
+use super::timeline::{Timeline, within};
+use super::window::{Counts, latencies, percentiles, whole_seconds};
+use super::{count, series};
+use crate::clock::{Offset, millis};
+use crate::history::{LoadHistory, Slot};
+use crate::plan::{LoopKind, PlannedLoad};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// p99 may grow by this much, or double, and still counts as recovered.
+const P99_MARGIN: Duration = Duration::from_millis(25);
+
+/// A workload with what the analysis needs of it.
+#[derive(Debug)]
+pub struct Workload<'a> {
+    /// As planned.
+    pub plan: &'a PlannedLoad,
+    /// As recorded.
+    pub history: &'a LoadHistory,
+    /// Its operations by time.
+    pub timeline: Timeline,
+    /// End of the warm-up.
+    pub measured_from: Offset,
+    /// End of the load.
+    pub load_end: Offset,
+    /// Its steady state.
+    pub baseline: Baseline,
+    /// p99 of a second within this counts as recovered.
+    pub p99_limit: Option<Duration>,
+    /// For so long before an edge an operation may have been under way: p99.9 of the steady state, at most the
+    /// time-out.
+    tail: Duration,
+    /// The first edge; only before this one is it certain what was under way.
+    first_edge: Option<Offset>,
+}
+
+impl<'a> Workload<'a> {
+    /// Prepares a workload. `edges` are all of the run, by time.
+    ///
+    /// The steady state is `[warm-up end, first call of a fault − tail)`, to the end of the load without a fault.
+    /// Operations intended within the tail may have been under way when the fault came, so that they are on its
+    /// account and not the steady state's. It holds where it has operations and bad / all ≤ `max_error_ratio`.
+    #[must_use]
+    pub fn new(
+        plan: &'a PlannedLoad,
+        history: &'a LoadHistory,
+        edges: &[Edge<'_>],
+        (measured_from, load_end): (Offset, Offset),
+    ) -> Self {
+        let timeline = Timeline::of(history);
+        let first_call = edges.iter().map(|e| e.earliest).min();
+        let until = first_call.unwrap_or(load_end).max(measured_from);
+        let seconds = whole_seconds(measured_from, until, load_end);
+        let latency = latencies(history, seconds)[0];
+        let of_ms = |ms: f64| Duration::try_from_secs_f64(ms / 1e3).unwrap_or_default();
+        let tail = latency.map_or(Duration::ZERO, |l| of_ms(l.p999)).min(plan.timeout);
+        let to = first_call.map_or(load_end, |call| Offset::new(call.since_zero().saturating_sub(tail)));
+        let to = to.max(measured_from);
+        let counts = Counts::between(history, &timeline, measured_from, to);
+        let derived = latency.map(|l| (of_ms(l.p99) * 2).max(of_ms(l.p99) + P99_MARGIN));
+        let p99_limit = plan.recovery.p99_limit.or(derived);
+        let max_error_rate = plan.recovery.max_error_ratio;
+        let baseline = Baseline {
+            from_ms: measured_from.as_millis_f64(),
+            to_ms: to.as_millis_f64(),
+            requests: counts.all(),
+            bad: counts.bad(),
+            error_rate: counts.error_rate(),
+            max_error_rate,
+            latency_ms: latency,
+            p99_limit_ms: p99_limit.map(millis),
+            holds: counts.all() > 0 && within(counts.bad(), counts.all(), max_error_rate),
+        };
+        let first_edge = edges.first().map(|e| e.at);
+        Self { plan, history, timeline, measured_from, load_end, baseline, p99_limit, tail, first_edge }
+    }
+
+    /// From when on an operation may have been under way when an edge came.
+    #[must_use]
+    pub fn under_way_from(&self, edge: &Edge<'_>) -> Offset {
+        Offset::new(edge.earliest.since_zero().saturating_sub(self.tail))
+    }
+
+    /// Bad operations that may have been under way when an edge came; 0 but for the first edge, because later
+    /// ones follow upon the failures of the edge before.
+    #[must_use]
+    pub fn under_way(&self, edge: &Edge<'_>) -> u64 {
+        if Some(edge.at) != self.first_edge {
+            return 0;
+        }
+        let points = self.timeline.between(self.under_way_from(edge), edge.at);
+        points.iter().filter(|p| p.bad).map(|p| p.n).sum()
+    }
+
+    /// p99 of a second: the longest possible where operations were intended and none was good; none where there
+    /// was no operation.
+    #[must_use]
+    pub fn p99_of(&self, second: u32) -> Option<Duration> {
+        let recorded = self.history.seconds.get(&second);
+        if let Some(histogram) = recorded.map(|s| &s.latency).filter(|h| !h.is_empty()) {
+            return Some(Duration::from_micros(histogram.value_at_quantile(0.99)));
+        }
+        let start = Offset::new(Duration::from_secs(second.into()));
+        let any = !self.timeline.between(start, start + Duration::from_secs(1)).is_empty();
+        any.then_some(Duration::MAX)
+    }
+
+    /// The workload's figures over the measured window. `scheduled`: arrivals that the schedule held over the
+    /// whole load.
+    #[must_use]
+    pub fn result(&self, scheduled: Option<u64>, omitted: u64) -> LoadResult {
+        let (from, to) = (self.measured_from, self.load_end);
+        let counts = Counts::between(self.history, &self.timeline, from, Offset::from_nanos(u64::MAX));
+        let before = Counts::between(self.history, &self.timeline, Offset::ZERO, from).all();
+        let [latency_ms, service_time_ms] = self.latencies();
+        let length = (to - from).as_secs_f64();
+        let rate = |n: u64| if length > 0.0 { count(n) / length } else { 0.0 };
+        let scheduled = scheduled.filter(|_| self.plan.loop_kind == LoopKind::Open);
+        let failed: u64 = counts.failed.values().sum();
+        LoadResult {
+            name: self.plan.name.clone(),
+            kind: self.plan.kind.clone(),
+            target: self.plan.target.clone(),
+            arrivals: self.plan.arrivals.clone(),
+            requests: counts.all(),
+            ok: counts.ok,
+            failed: failed - counts.dropped(),
+            unknown: counts.unknown(),
+            dropped: counts.dropped(),
+            error_rate: counts.error_rate(),
+            errors: counts.errors(),
+            latency_ms,
+            service_time_ms,
+            achieved_rate: rate(counts.all() - counts.dropped()),
+            intended_rate: scheduled.map(|n| rate(n.saturating_sub(before))),
+            throughput: rate(counts.ok),
+            lost: scheduled.map_or(0, |n| n.saturating_sub(before + counts.all())),
+            longest_gap_ms: self.timeline.longest_gap(from, to).map(millis),
+            baseline: self.baseline.clone(),
+            instances: self.instances(),
+            outages_omitted: omitted,
+            series: series::of(self.history, self.load_end),
+        }
+    }
+
+    fn latencies(&self) -> [Option<Percentiles>; 2] {
+        let first = whole_seconds(self.measured_from, self.load_end, self.load_end).start;
+        latencies(self.history, first..u32::MAX)
+    }
+
+    /// Shares over the slots that begin after the warm-up.
+    fn instances(&self) -> Vec<InstanceShare> {
+        let mut sums: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+        let first = self.measured_from.as_nanos().div_ceil(Slot::start_of(1).as_nanos());
+        let first = u32::try_from(first).unwrap_or(u32::MAX);
+        for slot in self.history.slots.range(first..).map(|(_, slot)| slot) {
+            for (id, (all, bad)) in &slot.instances {
+                let sum = sums.entry(instance_name(self.history, id.0)).or_default();
+                sum.0 += all;
+                sum.1 += bad;
+            }
+        }
+        let total: u64 = sums.values().map(|(all, _)| all).sum();
+        let share = |all: u64| if total == 0 { 0.0 } else { count(all) / count(total) };
+        let sums = sums.into_iter();
+        sums.map(|(name, (requests, bad))| InstanceShare { name, requests, bad, share: share(requests) })
+            .collect()
+    }
+}
+
+/// The name of an instance, or its number where the name was lost with the end of a cut file.
+#[must_use]
+pub fn instance_name(history: &LoadHistory, id: u16) -> String {
+    let name = history.instances.get(usize::from(id)).cloned();
+    name.unwrap_or_else(|| format!("instance {id}"))
+}
+
+/// p50 and p99 of some histogram.
+#[must_use]
+pub fn p50_p99(histogram: &hdrhistogram::Histogram<u32>) -> (Option<f64>, Option<f64>) {
+    let percentiles = percentiles(histogram);
+    (percentiles.map(|p| p.p50), percentiles.map(|p| p.p99))
+}

@@ -1,0 +1,230 @@
+//! One gate against the figures: which values it looks at, which is the worst, and whether it holds.
+
+use super::trust::edge_name;
+use crate::analysis::count;
+use crate::analysis::result::{GateResult, Impact, LoadResult, Outage, Percentiles, RunResult};
+use crate::plan::{Comparison, Gate, GateScope, Metric};
+
+/// A figure that a gate looks at.
+#[derive(Debug, Clone, PartialEq)]
+struct Figure {
+    /// Whose it is: a workload, or a workload after an edge.
+    whose: String,
+    value: Value,
+}
+
+/// What is known of a figure.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Value {
+    Measured(f64),
+    /// It was not reached while anybody looked: worse than any number, infinite for comparison.
+    Never,
+    /// There was nothing to measure it by.
+    Unknown,
+}
+
+/// Checks a gate. The worst of all figures in its scope counts: the highest against an upper limit, the lowest
+/// against a lower one, the farthest from an exact one. What was not recovered is infinitely long. A scope with
+/// no figure at all, or with one that there was nothing to measure by, is not judged.
+#[must_use]
+pub fn check(gate: &Gate, result: &RunResult) -> GateResult {
+    let figures = figures(gate, result);
+    let badness = |figure: &Figure| match (figure.value, gate.comparison) {
+        // Whatever fails the gate comes first; then what cannot be judged, so that it is not passed over.
+        (Value::Unknown, _) => f64::NEG_INFINITY,
+        (value, Comparison::AtMost | Comparison::Below) => number(value),
+        (value, Comparison::AtLeast | Comparison::Above) => -number(value),
+        (value, Comparison::Equal) => (number(value) - gate.limit).abs(),
+    };
+    let holds = |value: Value| gate.comparison.holds(number(value), gate.limit);
+    let worst = figures.iter().max_by(|a, b| badness(a).total_cmp(&badness(b)));
+    let unknown = figures.iter().find(|f| f.value == Value::Unknown);
+    let worst = match (worst, unknown) {
+        (Some(w), _) if w.value != Value::Unknown && !holds(w.value) => Some(w),
+        (worst, unknown) => unknown.or(worst),
+    };
+    let value = worst.map(|f| f.value);
+    let judged = value.is_some_and(|v| v != Value::Unknown);
+    GateResult {
+        name: name(gate),
+        limit: gate.written.clone(),
+        measured: value.and_then(|v| if let Value::Measured(m) = v { Some(m) } else { None }),
+        passed: judged && value.is_some_and(holds),
+        judged,
+        metric: gate.metric,
+        comparison: gate.comparison,
+        limit_value: gate.limit,
+        scope: gate.scope.clone(),
+        worst: worst.map(|f| f.whose.clone()),
+        note: note(gate.metric, value),
+    }
+}
+
+fn number(value: Value) -> f64 {
+    match value {
+        Value::Measured(m) => m,
+        Value::Never => f64::INFINITY,
+        Value::Unknown => f64::NAN,
+    }
+}
+
+fn note(metric: Metric, value: Option<Value>) -> Option<String> {
+    let words = match (value?, metric) {
+        (Value::Measured(_), _) => return None,
+        (Value::Never, Metric::Outage) => "an outage had not ended when the load did",
+        (Value::Never, Metric::P50 | Metric::P90 | Metric::P99 | Metric::P999 | Metric::MaxLatency) => {
+            "no operation was done well"
+        }
+        (Value::Never, _) => "did not recover within its window",
+        (Value::Unknown, Metric::TimeToRecoverPerformance) => "there is no steady p99 to compare with",
+        (Value::Unknown, _) => "nothing was measured",
+    };
+    Some(words.to_owned())
+}
+
+fn name(gate: &Gate) -> String {
+    match &gate.scope {
+        GateScope::Run => gate.metric.key().to_owned(),
+        GateScope::Load(of) | GateScope::Fault(of) => format!("{of}: {}", gate.metric.key()),
+    }
+}
+
+fn figures(gate: &Gate, result: &RunResult) -> Vec<Figure> {
+    match &gate.scope {
+        GateScope::Run => of_loads(gate.metric, result, |_| true),
+        GateScope::Load(name) => of_loads(gate.metric, result, |load| load == name),
+        GateScope::Fault(entry) => of_fault(gate.metric, result, entry),
+    }
+}
+
+fn of_loads(metric: Metric, result: &RunResult, wanted: impl Fn(&str) -> bool) -> Vec<Figure> {
+    if matches!(metric, Metric::TimeToRecover | Metric::TimeToRecoverPerformance) {
+        let impacts = result.impacts.iter().filter(|i| wanted(&i.load));
+        return impacts.map(|i| of_impact(metric, i, result)).collect();
+    }
+    let loads = result.loads.iter().filter(|l| wanted(&l.name));
+    let figure = |load: &LoadResult| {
+        let outages = result.outages.iter().filter(|o| o.load == load.name);
+        Figure { whose: load.name.clone(), value: of_load(metric, load, outages) }
+    };
+    loads.map(figure).collect()
+}
+
+fn of_load<'a>(
+    metric: Metric,
+    load: &LoadResult,
+    outages: impl Iterator<Item = &'a Outage>,
+) -> Value {
+    if load.requests == 0 {
+        return Value::Unknown;
+    }
+    match metric {
+        Metric::ErrorRate => Value::Measured(load.error_rate),
+        Metric::Bad => Value::Measured(count(load.failed + load.unknown + load.dropped)),
+        Metric::Unknown => Value::Measured(count(load.unknown)),
+        Metric::Dropped => Value::Measured(count(load.dropped)),
+        Metric::P50 | Metric::P90 | Metric::P99 | Metric::P999 | Metric::MaxLatency => {
+            latency(metric, load.latency_ms)
+        }
+        Metric::Throughput => Value::Measured(load.throughput),
+        Metric::Outage => longest(outages),
+        Metric::TimeToRecover | Metric::TimeToRecoverPerformance => Value::Unknown,
+    }
+}
+
+fn of_fault(metric: Metric, result: &RunResult, entry: &str) -> Vec<Figure> {
+    let impacts = result.impacts.iter().filter(|i| i.entry == entry);
+    if metric != Metric::Outage {
+        return impacts.map(|i| of_impact(metric, i, result)).collect();
+    }
+    let mut loads: Vec<_> = impacts.map(|i| &i.load).collect();
+    loads.sort();
+    loads.dedup();
+    let names: Vec<_> =
+        result.faults.iter().filter(|f| f.entry == entry).map(|f| f.name.as_str()).collect();
+    let follows = |o: &&Outage| o.fault.as_deref().is_some_and(|f| names.contains(&f));
+    let of_load = |load: &&String| longest(result.outages.iter().filter(follows).filter(|o| o.load == **load));
+    loads.iter().map(|load| Figure { whose: (*load).clone(), value: of_load(load) }).collect()
+}
+
+fn of_impact(metric: Metric, impact: &Impact, result: &RunResult) -> Figure {
+    let never = |value: Option<f64>| value.map_or(Value::Never, Value::Measured);
+    let counted = |value: f64| {
+        if impact.requests == 0 { Value::Unknown } else { Value::Measured(value) }
+    };
+    let limited = |load: &LoadResult| load.name == impact.load && load.baseline.p99_limit_ms.is_some();
+    let value = match metric {
+        Metric::ErrorRate => counted(impact.error_rate),
+        Metric::Bad => counted(count(impact.bad)),
+        Metric::Unknown => counted(count(impact.unknown)),
+        Metric::Dropped => counted(count(impact.dropped)),
+        Metric::P50 | Metric::P90 | Metric::P99 | Metric::P999 | Metric::MaxLatency => {
+            match (impact.latency_ms, impact.requests == impact.bad && impact.requests > 0) {
+                (None, false) => Value::Unknown,
+                (latencies, _) => latency(metric, latencies),
+            }
+        }
+        Metric::Throughput => counted(count(impact.requests - impact.bad) / (impact.window_ms / 1e3)),
+        Metric::TimeToRecover => never(impact.time_to_recover_ms),
+        Metric::TimeToRecoverPerformance if !result.loads.iter().any(limited) => Value::Unknown,
+        Metric::TimeToRecoverPerformance => never(impact.time_to_recover_performance_ms),
+        Metric::Outage => Value::Unknown,
+    };
+    Figure { whose: format!("{} after {} ({})", impact.load, impact.fault, edge_name(impact.edge)), value }
+}
+
+fn latency(metric: Metric, latencies: Option<Percentiles>) -> Value {
+    let Some(p) = latencies else { return Value::Never };
+    Value::Measured(match metric {
+        Metric::P50 => p.p50,
+        Metric::P90 => p.p90,
+        Metric::P99 => p.p99,
+        Metric::P999 => p.p999,
+        _ => p.max,
+    })
+}
+
+fn longest<'a>(outages: impl Iterator<Item = &'a Outage>) -> Value {
+    let mut longest = 0.0_f64;
+    for outage in outages {
+        let Some(duration) = outage.duration_ms else { return Value::Never };
+        longest = longest.max(duration);
+    }
+    Value::Measured(longest)
+}
+
+/// A value in its metric's unit, for people.
+#[must_use]
+pub fn written(metric: Metric, value: f64) -> String {
+    match metric {
+        Metric::ErrorRate => format!("{} %", trimmed(value * 100.0)),
+        Metric::Bad | Metric::Unknown | Metric::Dropped => format!("{value:.0}"),
+        Metric::Throughput => format!("{}/s", trimmed(value)),
+        Metric::P50 | Metric::P90 | Metric::P99 | Metric::P999 | Metric::MaxLatency => duration(value),
+        Metric::TimeToRecover | Metric::TimeToRecoverPerformance | Metric::Outage => duration(value),
+    }
+}
+
+/// Milliseconds for people: `0 s`, `4.2 ms`, `213 ms`, `3.214 s`.
+#[must_use]
+pub fn duration(ms: f64) -> String {
+    if ms == 0.0 {
+        "0 s".to_owned()
+    } else if ms < 1000.0 {
+        format!("{} ms", trimmed(ms))
+    } else {
+        format!("{:.3} s", ms / 1e3)
+    }
+}
+
+/// Three significant digits after the first, without trailing zeros: `0.0456`, `4.12`, `66.7`, `213`.
+fn trimmed(value: f64) -> String {
+    let digits = match value.abs() {
+        v if v >= 100.0 => 0,
+        v if v >= 10.0 => 1,
+        v if v >= 1.0 => 2,
+        _ => 4,
+    };
+    let text = format!("{value:.digits$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
