@@ -2,8 +2,30 @@
 //!
 //! [`file`] is what was typed (serde and JSON Schema); the types here are what it means, with units.
 
+mod at;
+mod check;
+mod faults;
+pub mod file;
+mod gates;
+mod http;
+mod interpolate;
+mod origin;
+mod overrides;
+mod postgres;
+mod quantity;
+mod read;
+mod shape;
+#[cfg(test)]
+mod tests;
+mod variables;
+mod workload;
+
+pub use origin::Origin;
+pub use overrides::Overrides;
+pub use read::{ScenarioError, parse, read, read_with};
+
 use crate::plan::{Gate, Recovery};
-use crate::source::SourceFile;
+use crate::source::{Mistake, SourceFile};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -19,6 +41,10 @@ pub struct Scenario {
     pub description: String,
     /// The file it was read from, for diagnostics.
     pub file: Arc<SourceFile>,
+    /// Which text the `span`s below belong to: that file, or a `--set` option.
+    pub origin: Origin,
+    /// What is odd but not wrong.
+    pub warnings: Vec<Mistake>,
     /// The compose topology, if lbtest is to bring one up.
     pub topology: Option<TopologySource>,
     /// Length, warm-up, seed, workers.
