@@ -3,6 +3,9 @@
 //! [`Engine`] is what faults need and what the simulated engine of the tests implements; bringing a topology up
 //! and down is `docker`'s own.
 
+pub mod docker;
+pub mod simulated;
+
 use async_trait::async_trait;
 use std::time::Duration;
 use tokio::sync::broadcast;
