@@ -133,14 +133,23 @@ async fn break_one(stage: &Stage, reach: &Reach, kind: &dyn Kind, target: &Conta
     };
     let (times, result) = measure(&stage.clock, watch, kind.inject(engine, target)).await;
     broken.record.inject = times;
-    match result {
-        Ok(()) => {
-            broken.record.confirmed =
-                look(engine, &target.id, |after| kind.confirm(&before, after)).await
-        }
-        Err(error) => return broken.failed(&error),
+    if let Err(error) = result {
+        return broken.failed(&error);
     }
+    broken.record.confirmed =
+        look(engine, &target.id, |after| kind.confirm(&before, after)).await;
+    forget_what_mended_itself(stage, reach, &mut broken).await;
     broken
+}
+
+/// A restart, or a restart policy, leaves nothing to heal: then there is no heal edge either.
+async fn forget_what_mended_itself(stage: &Stage, reach: &Reach, broken: &mut Broken) {
+    let (Some((id, undo)), Some(_)) = (broken.undo, &broken.record.confirmed) else { return };
+    let state = reach.engine.state(&broken.container.id).await;
+    if state.is_ok_and(|after| undo.is_done(&after)) {
+        stage.strike(reach, id);
+        broken.undo = None;
+    }
 }
 
 impl Broken {
@@ -179,9 +188,7 @@ async fn mend_one(stage: &Stage, reach: &Reach, broken: Broken) -> TargetRecord 
     match confirmed {
         Ok(seen) => {
             record.heal_confirmed = Some(seen);
-            if let Err(error) = reach.journal.strike(id) {
-                stage.notices.tell(Notice::Warning(error.to_string()));
-            }
+            stage.strike(reach, id);
         }
         Err(why) => {
             let by_hand = undo.by_hand(&container.name);
@@ -286,6 +293,12 @@ impl Stage {
             biased;
             () = self.end.cancelled() => false,
             () = tokio::time::sleep_until(self.clock.instant(at)) => true,
+        }
+    }
+
+    fn strike(&self, reach: &Reach, id: u64) {
+        if let Err(error) = reach.journal.strike(id) {
+            self.notices.tell(Notice::Warning(error.to_string()));
         }
     }
 

@@ -14,6 +14,8 @@ pub mod pause;
 pub mod restart;
 pub mod start;
 pub mod stop;
+#[cfg(test)]
+mod tests;
 pub mod undo;
 
 use crate::engine::{Container, ContainerState, Engine, EngineError};

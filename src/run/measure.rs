@@ -107,7 +107,11 @@ fn default_workers() -> usize {
 async fn head(spec: &Spec, run: &str, ground: &Ground, clock: &Clock) -> Head {
     let mut environment = ground::environment();
     if let Some(docker) = ground.docker() {
-        (environment.engine_version, environment.api_version) = docker.versions().await;
+        // An engine that does not say who it is may still do its work.
+        if let Ok(engine) = docker.examine(&[], &[]).await {
+            environment.engine_version = Some(engine.version);
+            environment.api_version = Some(engine.api_version);
+        }
     }
     Head {
         schema_version: SCHEMA_VERSION,

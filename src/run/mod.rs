@@ -14,7 +14,7 @@ pub mod identity;
 pub mod measure;
 pub mod output;
 
-use crate::analysis::{self, RunResult};
+use crate::analysis::{self, result::RunResult};
 use crate::compose::Topology;
 use crate::engine::EngineError;
 use crate::engine::docker::UpError;

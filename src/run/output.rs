@@ -1,7 +1,7 @@
 //! The folder of a run's results. Every file is written beside its final name and renamed, so that nobody ever
 //! reads half of one.
 
-use crate::analysis::RunResult;
+use crate::analysis::result::RunResult;
 use crate::report::{Reporter, json, markdown};
 use std::io;
 use std::path::{Path, PathBuf};

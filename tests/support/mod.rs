@@ -149,7 +149,8 @@ pub fn left_in_docker() -> Vec<String> {
     runtime.block_on(async {
         let docker = lbtest::engine::docker::Docker::connect().await;
         let docker = docker.expect("these tests need a Docker engine: see `lbtest doctor`");
-        docker.leftovers().await.unwrap().names()
+        let left = docker.leftovers(&lbtest::engine::docker::Scope::Everything).await.unwrap();
+        left.containers.into_iter().chain(left.networks).chain(left.volumes).collect()
     })
 }
 
