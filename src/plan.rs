@@ -3,6 +3,12 @@
 //! It is written at the head of the history, so it holds no secret: DSNs appear without password, headers not
 //! at all.
 
+mod arrivals;
+mod resolve;
+mod targets;
+
+pub use resolve::{Resolved, kind_name, resolve};
+
 use crate::clock::Offset;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;

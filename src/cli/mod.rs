@@ -1,7 +1,71 @@
 //! Arguments, one file per subcommand, exit codes, diagnostics.
 
+mod args;
+mod check;
+mod clean;
+mod completions;
+mod diagnostics;
+mod doctor;
+mod down;
+pub mod exit;
+mod failure;
+mod guardian;
+mod logging;
+pub mod output;
+mod plan;
+mod report;
+mod run;
+mod sample_app;
+mod schema;
+mod topology;
+mod up;
+
+pub use exit::Exit;
+pub use failure::Failure;
+
+use args::{Cli, Command};
+use clap::Parser;
+use std::process::ExitCode;
+
 /// Parses, dispatches, and says how it ended.
 #[must_use]
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            // `--help` and `--version` are "errors" too, with their own code and stream.
+            let _ = e.print();
+            return if e.use_stderr() {
+                Exit::Usage.into()
+            } else {
+                Exit::Pass.into()
+            };
+        }
+    };
+    logging::start(&cli.common);
+    match dispatch(&cli) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            diagnostics::print_failure(&failure);
+            failure.exit().into()
+        }
+    }
+}
+
+fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
+    let common = &cli.common;
+    match &cli.command {
+        Command::Run(args) => run::run(args, common),
+        Command::Plan(args) => plan::run(args),
+        Command::Check(args) => check::run(args, common),
+        Command::Up(args) => up::run(args, common),
+        Command::Down(args) => down::run(args, common),
+        Command::Report(args) => report::run(args),
+        Command::Clean => clean::run(common),
+        Command::Doctor => doctor::run(),
+        Command::Schema => schema::run(),
+        Command::Completions(args) => completions::run(args),
+        Command::SampleApp(args) => sample_app::run(args),
+        Command::Guardian(args) => guardian::run(args),
+    }
 }

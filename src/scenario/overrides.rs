@@ -44,7 +44,7 @@ pub fn apply<'i>(
         base,
         whole,
     };
-    place.into_table(root, &segments, value)
+    place.set_in_table(root, &segments, value)
 }
 
 struct Segment<'i> {
@@ -117,7 +117,7 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn into_table<'i>(
+    fn set_in_table<'i>(
         &self,
         table: &mut DeTable<'i>,
         path: &[Segment<'i>],
@@ -142,12 +142,12 @@ impl Place<'_> {
             table.insert(key, empty);
         }
         match table.get_mut(name) {
-            Some(inner) => self.into_value(inner, first, rest, value),
+            Some(inner) => self.set_in_value(inner, first, rest, value),
             None => Ok(()),
         }
     }
 
-    fn into_value<'i>(
+    fn set_in_value<'i>(
         &self,
         inner: &mut Spanned<DeValue<'i>>,
         above: &Segment<'i>,
@@ -155,7 +155,7 @@ impl Place<'_> {
         value: Spanned<DeValue<'i>>,
     ) -> Result<(), Mistake> {
         match inner.get_mut() {
-            DeValue::Table(table) => self.into_table(table, path, value),
+            DeValue::Table(table) => self.set_in_table(table, path, value),
             DeValue::Array(items) => {
                 let Some((which, rest)) = path.split_first() else {
                     return Ok(());
@@ -169,7 +169,7 @@ impl Place<'_> {
                 };
                 match (items.get_mut(index), rest) {
                     (Some(item), []) => *item = value,
-                    (Some(item), rest) => return self.into_value(item, which, rest, value),
+                    (Some(item), rest) => return self.set_in_value(item, which, rest, value),
                     (None, _) => {}
                 }
                 Ok(())

@@ -1,0 +1,245 @@
+//! What can be typed. Its meaning is given to it in the file of each subcommand.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "Examples:
+  lbtest run scenarios/kill-slave.toml           run one scenario, print its report
+  lbtest run scenarios/*.toml --out results      run many, one after the other
+  lbtest plan scenarios/kill-slave.toml          what would happen and when; starts nothing
+  lbtest check scenarios/*.toml compose.yaml     find mistakes in files
+  lbtest clean                                   remove what any run left behind
+
+Exit codes: 0 pass, 1 a gate failed, 2 usage or a mistake in a file, 3 environment (Docker, ports, images),
+4 inconclusive, 130 interrupted.";
+
+/// Failover tests: breaks parts of a compose topology under load and measures what it cost.
+#[derive(Debug, Parser)]
+#[command(name = "lbtest", version, about, after_help = EXAMPLES, propagate_version = true)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub common: Common,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// No progress, only the result (and errors)
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Form of progress and logs on stderr
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "text",
+        value_name = "FORMAT"
+    )]
+    pub log_format: LogFormat,
+    /// Log more (-v: info, -vv: debug, -vvv: trace)
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// Form of progress and logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object per line
+    Json,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run scenarios: bring up, load, break, measure, judge, take down
+    Run(Run),
+    /// Print the resolved timeline of a scenario; start nothing
+    Plan(Plan),
+    /// Find mistakes in scenario (.toml) and compose (.yaml) files
+    Check(Check),
+    /// Bring up a topology and wait until it is ready
+    Up(Up),
+    /// Take down what `up` brought up
+    Down(Down),
+    /// Print the report of a run that is over
+    Report(Report),
+    /// Remove what any run left behind
+    Clean,
+    /// Look at the environment: Docker, images, ports; say what to do
+    Doctor,
+    /// Print the JSON Schema of scenario files
+    Schema,
+    /// Print a completion script for a shell
+    Completions(Completions),
+    /// The application of the shipped topologies
+    #[command(hide = true)]
+    SampleApp(Rest),
+    /// Heals and takes down when its parent dies
+    #[command(hide = true)]
+    Guardian(Rest),
+}
+
+/// Arguments that another part of lbtest reads.
+#[derive(Debug, Args)]
+pub struct Rest {
+    /// Its arguments
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub rest: Vec<OsString>,
+}
+
+/// What changes a scenario.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Changes {
+    /// Override a key of the scenario: run.duration=60s, load.web.rate=50, load[0].rate=50
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    pub set: Vec<(String, String)>,
+    /// Seed of every random choice
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Leave the faults out: measures the steady state alone
+    #[arg(long)]
+    pub no_faults: bool,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => {
+            Ok((key.trim().to_owned(), value.trim().to_owned()))
+        }
+        Some(_) | None => Err("write KEY=VALUE, for example run.duration=60s".to_owned()),
+    }
+}
+
+/// `lbtest run`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  lbtest run scenarios/kill-slave.toml
+  lbtest run scenarios/kill-slave.toml --set run.duration=60s --set load.web.rate=50 --seed 7
+  lbtest run scenario.toml --attach myproject    break a project that is already up")]
+pub struct Run {
+    /// Scenario files, run one after the other
+    #[arg(required = true, value_name = "SCENARIO")]
+    pub scenarios: Vec<PathBuf>,
+    /// Write the results exactly here (several scenarios: a folder in it for each) [default: reports/<scenario>/<time>]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// What to change
+    #[command(flatten)]
+    pub changes: Changes,
+    /// Leave the topology running
+    #[arg(long)]
+    pub keep: bool,
+    /// Use a compose project that is already up; it is not taken down
+    #[arg(long, value_name = "PROJECT")]
+    pub attach: Option<String>,
+}
+
+/// `lbtest plan`.
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// The scenario file
+    #[arg(value_name = "SCENARIO")]
+    pub scenario: PathBuf,
+    /// What to change
+    #[command(flatten)]
+    pub changes: Changes,
+    /// Form of the output
+    #[arg(long, value_enum, default_value = "terminal")]
+    pub format: PlanFormat,
+}
+
+/// Form of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlanFormat {
+    /// A table
+    Terminal,
+    /// JSON
+    Json,
+}
+
+/// `lbtest check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Scenario (.toml) and compose (.yaml, .yml) files
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+/// `lbtest up`.
+#[derive(Debug, Args)]
+pub struct Up {
+    /// Compose files (merged), or one scenario
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Compose profiles to turn on
+    #[arg(long, value_name = "NAME")]
+    pub profile: Vec<String>,
+    /// Compose project name
+    #[arg(long, short, value_name = "NAME")]
+    pub project: Option<String>,
+}
+
+/// `lbtest down`.
+#[derive(Debug, Args)]
+pub struct Down {
+    /// Compose files, or one scenario
+    #[arg(value_name = "FILE", required_unless_present = "project")]
+    pub files: Vec<PathBuf>,
+    /// Compose project name
+    #[arg(long, short, value_name = "NAME")]
+    pub project: Option<String>,
+}
+
+/// `lbtest report`.
+#[derive(Debug, Args)]
+pub struct Report {
+    /// run.json, history.ndjson (also of a run that crashed), or the folder that holds them
+    #[arg(value_name = "PATH")]
+    pub path: PathBuf,
+    /// Form of the report
+    #[arg(long, value_enum, default_value = "terminal")]
+    pub format: ReportFormat,
+}
+
+/// Form of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// For people
+    Terminal,
+    /// run.json
+    Json,
+    /// report.md
+    Markdown,
+}
+
+/// `lbtest completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    pub shell: Shell,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn an_override_may_hold_an_equals_sign_in_its_value() {
+        assert_eq!(key_value("a.b = x=y"), Ok(("a.b".into(), "x=y".into())));
+        assert!(key_value("=x").is_err() && key_value("x").is_err());
+    }
+}

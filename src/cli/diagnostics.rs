@@ -1,0 +1,191 @@
+//! Mistakes as the user sees them: one message each, with file, line, column, excerpt and help.
+
+use super::failure::Failure;
+use super::output;
+use crate::source::Mistake;
+use miette::{
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Severity,
+};
+use std::io::IsTerminal;
+
+/// Prints why a command failed, to stderr.
+pub fn print_failure(failure: &Failure) {
+    match failure {
+        Failure::Mistakes(mistakes) => mistakes
+            .iter()
+            .for_each(|m| output::stderr(&render(m, Severity::Error))),
+        Failure::Usage { message, help } | Failure::Environment { message, help } => {
+            let text = if help.is_empty() {
+                format!("error: {message}\n")
+            } else {
+                format!("error: {message}\n  help: {help}\n")
+            };
+            output::stderr(&output::inert(&text));
+        }
+    }
+}
+
+/// Prints warnings, to stderr.
+pub fn print_warnings(warnings: &[Mistake]) {
+    warnings
+        .iter()
+        .for_each(|w| output::stderr(&render(w, Severity::Warning)));
+}
+
+fn render(mistake: &Mistake, severity: Severity) -> String {
+    let (line, column) = mistake.line_column();
+    let path = output::inert(&mistake.file.path.display().to_string());
+    let kind = match severity {
+        Severity::Error => "error",
+        Severity::Warning | Severity::Advice => "warning",
+    };
+    let headline = format!(
+        "{kind}: {path}:{line}:{column}: {}\n",
+        output::inert(&mistake.message)
+    );
+    let help = mistake.help.as_deref().map(output::inert);
+    let plain = || {
+        help.as_ref()
+            .map_or_else(|| headline.clone(), |h| format!("{headline}  help: {h}\n"))
+    };
+    if mistake.file.text.is_empty() {
+        return plain();
+    }
+    let text = inert_keeping_length(&without_passwords(&mistake.file.text));
+    let end = mistake.span.end.min(text.len());
+    let start = mistake.span.start.min(end);
+    // A mistake in a whole table marks its first line: what is wrong is said in words.
+    let end = text[start..end].find('\n').map_or(end, |i| start + i);
+    let mut diagnostic =
+        MietteDiagnostic::new(output::inert(&mistake.message)).with_severity(severity);
+    diagnostic.labels = Some(vec![LabeledSpan::new_primary_with_span(
+        Some("here".to_owned()),
+        start..end,
+    )]);
+    diagnostic.help = help.clone();
+    let report = miette::Report::new(diagnostic).with_source_code(NamedSource::new(&path, text));
+    let theme = if output::colour(std::io::stderr().is_terminal()) {
+        GraphicalTheme::unicode()
+    } else {
+        GraphicalTheme::unicode_nocolor()
+    };
+    let mut out = String::new();
+    let handler = GraphicalReportHandler::new_themed(theme)
+        .with_width(output::width())
+        .with_context_lines(1)
+        .with_links(false);
+    match handler.render_report(&mut out, report.as_ref()) {
+        // The graphical report says line and column of the excerpt; the first line says those of the mistake,
+        // in the form that editors and CI systems make a link of.
+        Ok(()) => format!("{headline}{}\n", excerpt(&out)),
+        Err(_) => plain(),
+    }
+}
+
+/// The report without its own first line, which the headline replaces.
+fn excerpt(report: &str) -> String {
+    match report.find('╭') {
+        Some(at) => {
+            let start = report[..at].rfind('\n').map_or(0, |i| i + 1);
+            report[start..].trim_end().to_owned() + "\n"
+        }
+        None => report.trim_end().to_owned() + "\n",
+    }
+}
+
+/// Passwords in URLs and `password=`/`Authorization` values as stars, byte for byte, so that places stay true.
+fn without_passwords(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let mut line = line.to_owned();
+        let mut from = 0;
+        while let Some(at) = line[from..].find("://").map(|i| from + i + 3) {
+            let end = line[at..]
+                .find(['"', '\'', ' ', '\n'])
+                .map_or(line.len(), |i| at + i);
+            if let (Some(at_sign), Some(colon)) =
+                (line[at..end].rfind('@'), line[at..end].find(':'))
+                && colon < at_sign
+            {
+                line = starred(&line, at + colon + 1, at + at_sign);
+            }
+            from = at;
+        }
+        let lower = line.to_ascii_lowercase();
+        for key in ["password=", "authorization", "password ="] {
+            if let Some(at) = lower.find(key) {
+                let start = line[at..]
+                    .find(['=', ':'])
+                    .map_or(line.len(), |i| at + i + 1);
+                line = starred(&line, start, line.trim_end().len());
+            }
+        }
+        out.push_str(&line);
+    }
+    out
+}
+
+fn starred(line: &str, from: usize, to: usize) -> String {
+    if from >= to {
+        return line.to_owned();
+    }
+    let secret = &line[from..to];
+    // What comes from the environment is no secret; nor is the syntax around a value.
+    if secret.starts_with("${") {
+        return line.to_owned();
+    }
+    format!(
+        "{}{}{}",
+        &line[..from],
+        "*".repeat(secret.len()),
+        &line[to..]
+    )
+}
+
+/// Control characters as `?`, byte for byte.
+fn inert_keeping_length(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| {
+            let hostile = c.is_control() && c != '\n' && c != '\t' && c != '\r';
+            let (c, n) = if hostile { ('?', c.len_utf8()) } else { (c, 1) };
+            std::iter::repeat_n(c, n)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::SourceFile;
+
+    #[test]
+    fn an_excerpt_shows_no_password_and_no_escape_sequence() {
+        let text = "dsn = \"postgres://u:s3cr/et@h:1/d\"\nheaders = { Authorization = \"Bearer tok\" }\nx = \u{1b}[31m";
+        let file = SourceFile::new("s.toml", text);
+        for start in [0, 40, text.len()] {
+            let shown = render(
+                &Mistake::new(&file, start..start + 1, "wrong").with_help("right"),
+                Severity::Error,
+            );
+            assert!(
+                !shown.contains("s3cr") && !shown.contains("tok\"") && !shown.contains('\u{1b}'),
+                "{shown}"
+            );
+            assert!(
+                shown.starts_with("error: s.toml:") && shown.contains("right"),
+                "{shown}"
+            );
+        }
+        assert_eq!(without_passwords(text).len(), text.len());
+    }
+
+    #[test]
+    fn no_place_makes_the_renderer_panic() {
+        let file = SourceFile::new("s.toml", "äöü\r\n\u{9f}€");
+        for start in 0..20 {
+            for end in 0..20 {
+                let _ = render(&Mistake::new(&file, start..end, "wrong"), Severity::Error);
+            }
+        }
+    }
+}

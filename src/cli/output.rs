@@ -1,0 +1,41 @@
+//! Writing to stdout and stderr: a closed pipe is no error, hostile text is made inert.
+
+use std::io::Write;
+
+/// Writes to stdout. Whoever closed it does not want more.
+pub fn stdout(text: &str) {
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+}
+
+/// Writes to stderr.
+pub fn stderr(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Text without control characters other than the end of a line: nothing that a server, a log line or a file
+/// name holds can move the cursor or change a colour.
+#[must_use]
+pub fn inert(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            if c.is_control() && c != '\n' {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect()
+}
+
+/// Whether to use colour, given whether the stream is a terminal. Source: <https://no-color.org>.
+#[must_use]
+pub fn colour(terminal: bool) -> bool {
+    terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+}
+
+/// Columns to wrap at: `COLUMNS`, else 100.
+#[must_use]
+pub fn width() -> usize {
+    let columns = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
+    columns.unwrap_or(100).clamp(40, 200)
+}

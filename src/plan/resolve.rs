@@ -1,0 +1,442 @@
+//! Scenario, topology and seed become a [`Plan`].
+
+use super::{
+    Gate, GateScope, LoopKind, Metric, Plan, PlannedFault, PlannedLoad, arrivals, targets,
+};
+use crate::clock::Offset;
+use crate::compose::Topology;
+use crate::scenario::{Arrivals, ClientSpec, Fault, FaultKind, Scenario, ScenarioError, Workload};
+use crate::source::Mistake;
+use std::time::Duration;
+
+/// A plan, and what is odd about it.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// The plan.
+    pub plan: Plan,
+    /// What the user should know, with its place; those of the scenario among them.
+    pub warnings: Vec<Mistake>,
+}
+
+/// Resolves every time, target and value. With `faults_on` false the faults, and the gates on them, are left out.
+///
+/// # Errors
+/// A fault whose target the topology does not have.
+pub fn resolve(
+    scenario: &Scenario,
+    topology: Option<&Topology>,
+    faults_on: bool,
+) -> Result<Resolved, ScenarioError> {
+    let mut mistakes = Vec::new();
+    let mut warnings = scenario.warnings.clone();
+    let mut faults = Vec::new();
+    for fault in scenario.faults.iter().filter(|_| faults_on) {
+        match occurrences(scenario, fault, topology) {
+            Ok(found) => faults.extend(found),
+            Err(mistake) => mistakes.push(mistake),
+        }
+    }
+    if !mistakes.is_empty() {
+        return Err(ScenarioError(mistakes));
+    }
+    faults.sort_by_key(|f| f.inject_at);
+    let gates = gates(scenario, faults_on);
+    warnings.extend(short_windows(scenario, &faults));
+    warnings.extend(no_gate(scenario, &gates));
+    let plan = Plan {
+        scenario: scenario.name.clone(),
+        description: scenario.description.clone(),
+        project: topology.map(|t| t.project.clone()),
+        seed: scenario.run.seed,
+        warmup: scenario.run.warmup,
+        duration: scenario.run.duration,
+        recovery: scenario.recovery,
+        observe: scenario.run.observe,
+        loads: scenario
+            .loads
+            .iter()
+            .map(|l| load(l, scenario.run.duration))
+            .collect(),
+        faults,
+        gates,
+    };
+    Ok(Resolved { plan, warnings })
+}
+
+fn load(load: &Workload, duration: Duration) -> PlannedLoad {
+    let (kind, target, timeout) = match &load.client {
+        ClientSpec::Http(http) => {
+            let url = http
+                .requests
+                .first()
+                .map(|r| without_credentials(&r.url))
+                .unwrap_or_default();
+            let more = http.requests.len().saturating_sub(1);
+            (
+                "http",
+                if more == 0 {
+                    url
+                } else {
+                    format!("{url} and {more} more")
+                },
+                http.timeout,
+            )
+        }
+        ClientSpec::Postgres(postgres) => (
+            "postgres",
+            without_password(&postgres.dsn),
+            postgres.timeout,
+        ),
+    };
+    let loop_kind = match load.arrivals {
+        Arrivals::Open { .. } => LoopKind::Open,
+        Arrivals::Closed { .. } => LoopKind::Closed,
+    };
+    PlannedLoad {
+        name: load.name.clone(),
+        kind: kind.to_owned(),
+        target,
+        loop_kind,
+        arrivals: arrivals::in_words(&load.arrivals),
+        scheduled: arrivals::scheduled(&load.arrivals, duration),
+        timeout,
+        recovery: load.recovery,
+    }
+}
+
+/// A URL without user, password and query: a token may stand in any of them.
+fn without_credentials(url: &str) -> String {
+    let whole = url.split(['?', '#']).next().unwrap_or_default();
+    let Some((scheme, rest)) = whole.split_once("://") else {
+        return String::new();
+    };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{host}{path}")
+}
+
+/// A DSN without its password and options, built from what was understood of it.
+fn without_password(dsn: &str) -> String {
+    use tokio_postgres::config::Host;
+    let Ok(config) = dsn.parse::<tokio_postgres::Config>() else {
+        return "postgres".to_owned();
+    };
+    let ports = config.get_ports();
+    let hosts = config.get_hosts().iter().enumerate().map(|(i, host)| {
+        let port = ports.get(i).or(ports.first()).copied().unwrap_or(5432);
+        match host {
+            Host::Tcp(name) => format!("{name}:{port}"),
+            Host::Unix(path) => format!("{}:{port}", path.display()),
+        }
+    });
+    let hosts = hosts.collect::<Vec<_>>().join(",");
+    let user = config
+        .get_user()
+        .map(|u| format!("{u}@"))
+        .unwrap_or_default();
+    let database = config
+        .get_dbname()
+        .map(|d| format!("/{d}"))
+        .unwrap_or_default();
+    format!("postgres://{user}{hosts}{database}")
+}
+
+/// The name of a kind of fault.
+#[must_use]
+pub fn kind_name(kind: &FaultKind) -> &'static str {
+    match kind {
+        FaultKind::Stop { .. } => "stop",
+        FaultKind::Kill { .. } => "kill",
+        FaultKind::Pause => "pause",
+        FaultKind::Restart { .. } => "restart",
+        FaultKind::Start => "start",
+        FaultKind::External => "external",
+    }
+}
+
+fn occurrences(
+    scenario: &Scenario,
+    fault: &Fault,
+    topology: Option<&Topology>,
+) -> Result<Vec<PlannedFault>, Mistake> {
+    let (every, times) = fault
+        .repeat
+        .map_or((Duration::ZERO, 1), |r| (r.every, r.times));
+    let mut found = Vec::new();
+    for n in 1..=times {
+        let targets = match (&fault.target, topology) {
+            (None, _) => Vec::new(),
+            (Some(target), Some(topology)) => {
+                targets::of_occurrence(scenario, fault, target, topology, n)?
+            }
+            (Some(target), None) => {
+                let message = format!(
+                    "fault `{}` has a target, but the scenario has no topology",
+                    fault.name.escape_debug()
+                );
+                let help = "name the compose file: topology = \"compose.yaml\"; or let something else break the system: external = {}";
+                return Err(scenario
+                    .origin
+                    .mistake(target.span.clone(), message)
+                    .with_help(help));
+            }
+        };
+        let at = Offset::new(fault.at + every * (n - 1));
+        found.push(PlannedFault {
+            name: if times > 1 {
+                format!("{} #{n}", fault.name)
+            } else {
+                fault.name.clone()
+            },
+            entry: fault.name.clone(),
+            kind: kind_name(&fault.kind).to_owned(),
+            targets,
+            inject_at: at,
+            heal_at: fault.heal_after.map(|after| at + after),
+        });
+    }
+    Ok(found)
+}
+
+/// Gates on faults have no figure where the faults are left out.
+fn gates(scenario: &Scenario, faults_on: bool) -> Vec<Gate> {
+    let on_faults = |gate: &Gate| {
+        matches!(gate.scope, GateScope::Fault(_))
+            || matches!(
+                gate.metric,
+                Metric::TimeToRecover | Metric::TimeToRecoverPerformance
+            )
+    };
+    scenario
+        .gates
+        .iter()
+        .filter(|g| faults_on || !on_faults(g))
+        .cloned()
+        .collect()
+}
+
+fn no_gate(scenario: &Scenario, gates: &[Gate]) -> Option<Mistake> {
+    if !gates.is_empty() || scenario.run.observe {
+        return None;
+    }
+    let warning = scenario
+        .origin
+        .mistake(0..0, "no gate: the verdict can only be inconclusive");
+    Some(
+        warning.with_help("add [gate] with error_rate = \"<= 1%\", or say observe = true in [run]"),
+    )
+}
+
+/// Edges after which a workload has less time than recovery takes to be seen.
+fn short_windows(scenario: &Scenario, faults: &[PlannedFault]) -> Vec<Mistake> {
+    let end = Offset::new(scenario.run.duration);
+    let mut edges: Vec<(Offset, &PlannedFault, &str)> = Vec::new();
+    for fault in faults {
+        edges.push((fault.inject_at, fault, "injected"));
+        edges.extend(
+            fault
+                .heal_at
+                .filter(|at| *at < end)
+                .map(|at| (at, fault, "healed")),
+        );
+    }
+    edges.sort_by_key(|(at, ..)| *at);
+    let needed = scenario
+        .loads
+        .iter()
+        .map(|l| l.recovery.stable_for)
+        .max()
+        .unwrap_or_default();
+    let mut warnings = Vec::new();
+    for (i, (at, fault, edge)) in edges.iter().enumerate() {
+        let next = edges[i + 1..]
+            .iter()
+            .map(|(next, ..)| *next)
+            .find(|next| next > at)
+            .unwrap_or(end);
+        let window = next - *at;
+        if window > needed {
+            continue;
+        }
+        let Some(entry) = scenario.faults.iter().find(|f| f.name == fault.entry) else {
+            continue;
+        };
+        let message = format!(
+            "after `{}` is {edge} only {window:?} remain until the next edge: recovery, which must hold for {needed:?}, cannot be seen",
+            fault.name.escape_debug()
+        );
+        warnings.push(
+            scenario
+                .origin
+                .mistake(entry.span.clone(), message)
+                .with_help("leave more time, or lower `stable_for` in [recovery]"),
+        );
+    }
+    warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compose::topology::Service;
+    use crate::scenario::{Overrides, parse};
+    use crate::source::SourceFile;
+    use std::collections::BTreeMap;
+
+    fn scenario(faults: &str) -> Scenario {
+        let text = format!(
+            "name = \"s\"\nrun = {{ duration = \"60s\", warmup = \"5s\" }}\ngate = {{ time_to_recover = \"<= 5s\" }}\n\
+             [[load]]\nname = \"reads\"\nrate = 10\n\
+             postgres = {{ dsn = \"postgres://u:hidden@h:5/d\", query = \"SELECT 1\" }}\n{faults}"
+        );
+        parse(
+            &SourceFile::new("s.toml", text),
+            &Overrides::default(),
+            &BTreeMap::new(),
+        )
+        .unwrap()
+    }
+
+    fn topology() -> Topology {
+        let of = |replicas| Service {
+            replicas,
+            ..Service::default()
+        };
+        let services = [("app", of(3)), ("db-master", of(1)), ("db-slave", of(1))];
+        let services = services
+            .into_iter()
+            .map(|(n, s)| (n.to_owned(), s))
+            .collect();
+        Topology {
+            project: "p".into(),
+            services,
+            ..Topology::default()
+        }
+    }
+
+    fn fault(target: &str, more: &str) -> String {
+        format!("[[fault]]\nname = \"f\"\nat = \"10s\"\n{more}\nstop = {{ target = {target} }}\n")
+    }
+
+    fn targets(target: &str) -> Result<Vec<String>, String> {
+        let resolved = resolve(&scenario(&fault(target, "")), Some(&topology()), true);
+        resolved
+            .map(|r| r.plan.faults[0].targets.clone())
+            .map_err(|e| {
+                let mistake = &e.mistakes()[0];
+                format!(
+                    "{}: {} / {}",
+                    mistake.line_column().0,
+                    mistake.message,
+                    mistake.help.as_deref().unwrap_or_default()
+                )
+            })
+    }
+
+    #[test]
+    fn targets_become_containers() {
+        assert_eq!(targets("\"db-slave\"").unwrap(), ["db-slave"]);
+        assert_eq!(
+            targets("[\"app.2\", \"db-slave.1\"]").unwrap(),
+            ["app.2", "db-slave"]
+        );
+        assert_eq!(targets("\"app\"").unwrap(), ["app.1", "app.2", "app.3"]);
+        assert_eq!(
+            targets("{ all_of = \"db-*\" }").unwrap(),
+            ["db-master", "db-slave"]
+        );
+        assert_eq!(
+            targets("{ random = [\"app\"], count = 2 }").unwrap().len(),
+            2
+        );
+    }
+
+    #[test]
+    fn a_target_that_is_not_there_is_a_mistake_with_the_nearest_name() {
+        let wrong = |t| targets(t).unwrap_err();
+        assert_eq!(
+            wrong("\"db-slav\""),
+            "12: fault `f`: the topology has no service `db-slav` / did you mean `db-slave`?"
+        );
+        assert!(wrong("\"app.4\"").contains("no service `app.4`"));
+        assert!(
+            wrong("{ all_of = \"x*\" }")
+                .contains("services of the topology: app, db-master, db-slave")
+        );
+        assert!(wrong("{ random = \"app\", count = 4 }").contains("draws 4 of 3"));
+        let error = resolve(&scenario(&fault("\"app\"", "")), None, true).unwrap_err();
+        assert!(
+            error.mistakes()[0]
+                .message
+                .contains("the scenario has no topology")
+        );
+    }
+
+    #[test]
+    fn a_repeated_fault_has_numbered_occurrences_in_order_of_time() {
+        let text = format!(
+            "{}[[fault]]\nname = \"g\"\nat = \"15s\"\nexternal = {{}}\n",
+            "[[fault]]\nname = \"f\"\nat = \"10s\"\nheal_after = \"6s\"\nrepeat = { every = \"20s\", times = 2 }\nkill = { target = \"app\" }\n"
+        );
+        let plan = resolve(&scenario(&text), Some(&topology()), true)
+            .unwrap()
+            .plan;
+        let seen: Vec<_> = plan
+            .faults
+            .iter()
+            .map(|f| (f.name.as_str(), f.inject_at, f.heal_at))
+            .collect();
+        let at = Offset::from_millis;
+        assert_eq!(
+            seen,
+            [
+                ("f #1", at(10_000), Some(at(16_000))),
+                ("g", at(15_000), None),
+                ("f #2", at(30_000), Some(at(36_000)))
+            ]
+        );
+    }
+
+    #[test]
+    fn without_faults_their_gates_are_left_out_too() {
+        let s = scenario(&fault("\"app\"", ""));
+        let resolved = resolve(&s, Some(&topology()), false).unwrap();
+        assert!(resolved.plan.faults.is_empty() && resolved.plan.gates.is_empty());
+        assert!(
+            resolved
+                .warnings
+                .iter()
+                .any(|w| w.message.starts_with("no gate"))
+        );
+    }
+
+    #[test]
+    fn a_window_too_short_to_see_recovery_is_a_warning() {
+        let warnings = resolve(
+            &scenario(&fault("\"app\"", "heal_after = \"4s\"")),
+            Some(&topology()),
+            true,
+        )
+        .unwrap()
+        .warnings;
+        assert!(
+            warnings
+                .iter()
+                .any(|w| w.message.contains("only 4s remain")),
+            "{warnings:?}"
+        );
+    }
+
+    #[test]
+    fn no_plan_holds_a_password() {
+        let plan = resolve(&scenario(&fault("\"app\"", "")), Some(&topology()), true)
+            .unwrap()
+            .plan;
+        assert_eq!(plan.loads[0].target, "postgres://u@h:5/d");
+        assert!(!serde_json::to_string(&plan).unwrap().contains("hidden"));
+        assert_eq!(
+            without_credentials("https://u:p@h:1/a?token=x"),
+            "https://h:1/a"
+        );
+    }
+}
