@@ -13,6 +13,8 @@
 
 pub mod edge;
 pub mod impact;
+#[cfg(test)]
+pub(crate) mod known;
 pub mod load;
 pub mod outage;
 pub mod result;

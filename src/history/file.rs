@@ -276,3 +276,6 @@ fn apply(line: Line, history: &mut History) -> Result<(), String> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -133,7 +133,9 @@ fn of_load<'a>(
 }
 
 fn of_fault(metric: Metric, result: &RunResult, entry: &str) -> Vec<Figure> {
-    let impacts = result.impacts.iter().filter(|i| i.entry == entry);
+    // A window too short for any operation (two faults in quick succession) has nothing to say.
+    let said = |i: &&Impact| i.requests > 0 || !i.recovered;
+    let impacts = result.impacts.iter().filter(|i| i.entry == entry).filter(said);
     if metric != Metric::Outage {
         return impacts.map(|i| of_impact(metric, i, result)).collect();
     }

@@ -12,6 +12,8 @@
 //! A failed gate is named among the reasons in every case: doubt does not hide it.
 
 pub mod gate;
+#[cfg(test)]
+mod tests;
 pub mod trust;
 
 use crate::analysis::result::{GateResult, RunResult};
