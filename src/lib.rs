@@ -24,7 +24,7 @@ pub mod notice;
 pub mod observe;
 pub mod plan;
 pub mod report;
-// pub mod run;
+pub mod run;
 pub mod sample_app;
 pub mod scenario;
 pub mod source;

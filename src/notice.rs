@@ -2,7 +2,9 @@
 //! notice cannot be forgotten.
 
 use crate::clock::Offset;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// A phase of a run.
@@ -72,6 +74,19 @@ pub enum Notice {
     Warning(String),
     /// Plain information.
     Info(String),
+    /// Everything told before this is to be shown, and the terminal left free, before it is answered.
+    Settle(Settle),
+}
+
+/// The question behind [`Notice::Settle`].
+#[derive(Debug, Clone)]
+pub struct Settle(Arc<Notify>);
+
+impl Settle {
+    /// Everything is shown.
+    pub fn done(&self) {
+        self.0.notify_one();
+    }
 }
 
 /// How the load goes.
@@ -112,6 +127,19 @@ impl Notices {
     pub fn channel() -> (Self, UnboundedReceiver<Notice>) {
         let (tx, rx) = unbounded_channel();
         (Self(tx), rx)
+    }
+
+    /// Returns when everything told so far is shown and nothing is drawn until the next notice, so that somebody
+    /// else can write to the terminal.
+    pub async fn settle(&self) {
+        let shown = Arc::new(Notify::new());
+        if self.0.send(Notice::Settle(Settle(Arc::clone(&shown)))).is_ok() {
+            // A watcher that is gone shows nothing.
+            tokio::select! {
+                () = shown.notified() => {}
+                () = self.0.closed() => {}
+            }
+        }
     }
 
     /// Tells one thing.

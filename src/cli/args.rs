@@ -1,8 +1,8 @@
 //! What can be typed. Its meaning is given to it in the file of each subcommand.
 
+use crate::sample_app::SampleAppArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "Examples:
@@ -74,25 +74,24 @@ pub enum Command {
     /// Remove what any run left behind
     Clean,
     /// Look at the environment: Docker, images, ports; say what to do
-    Doctor,
+    Doctor(Doctor),
     /// Print the JSON Schema of scenario files
     Schema,
     /// Print a completion script for a shell
     Completions(Completions),
     /// The application of the shipped topologies
     #[command(hide = true)]
-    SampleApp(Rest),
+    SampleApp(SampleAppArgs),
     /// Heals and takes down when its parent dies
     #[command(hide = true)]
-    Guardian(Rest),
+    Guardian(Guardian),
 }
 
-/// Arguments that another part of lbtest reads.
+/// `lbtest guardian`.
 #[derive(Debug, Args)]
-pub struct Rest {
-    /// Its arguments
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub rest: Vec<OsString>,
+pub struct Guardian {
+    /// The journal of the run that it guards
+    pub journal: PathBuf,
 }
 
 /// What changes a scenario.
@@ -218,6 +217,14 @@ pub enum ReportFormat {
     Json,
     /// report.md
     Markdown,
+}
+
+/// `lbtest doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Compose files, or one scenario, whose ports are to be looked at
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
 }
 
 /// `lbtest completions`.

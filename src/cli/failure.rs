@@ -1,6 +1,9 @@
 //! Why a command could not do what it was asked.
 
 use super::exit::Exit;
+use crate::engine::EngineError;
+use crate::engine::docker::UpError;
+use crate::run::RunError;
 use crate::scenario::ScenarioError;
 use crate::source::Mistake;
 
@@ -50,5 +53,38 @@ impl Failure {
 impl From<ScenarioError> for Failure {
     fn from(error: ScenarioError) -> Self {
         Self::Mistakes(error.mistakes().to_vec())
+    }
+}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        let help = match &error {
+            EngineError::Unreachable(_) => "`lbtest doctor` says more",
+            EngineError::NotFound(_) | EngineError::Refused { .. } | EngineError::NotOurs(_) => "",
+        };
+        Self::environment(error.to_string(), help)
+    }
+}
+
+impl From<UpError> for Failure {
+    fn from(error: UpError) -> Self {
+        match error {
+            UpError::Engine(error) => error.into(),
+            other => Self::environment(other.to_string(), ""),
+        }
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Engine(error) => error.into(),
+            RunError::Up(error) => error.into(),
+            RunError::NotReady { .. } => Self::environment(
+                error.to_string(),
+                "is the address right, and is what answers there part of the topology?",
+            ),
+            other => Self::environment(other.to_string(), ""),
+        }
     }
 }

@@ -17,6 +17,7 @@ mod report;
 mod run;
 mod sample_app;
 mod schema;
+mod session;
 mod topology;
 mod up;
 
@@ -62,7 +63,7 @@ fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
         Command::Down(args) => down::run(args, common),
         Command::Report(args) => report::run(args),
         Command::Clean => clean::run(common),
-        Command::Doctor => doctor::run(),
+        Command::Doctor(args) => doctor::run(args, common),
         Command::Schema => schema::run(),
         Command::Completions(args) => completions::run(args),
         Command::SampleApp(args) => sample_app::run(args),

@@ -1,6 +1,7 @@
 //! Writing to stdout and stderr: a closed pipe is no error, hostile text is made inert.
 
-use std::io::Write;
+use crate::report::terminal::Terminal;
+use std::io::{IsTerminal, Write};
 
 /// Writes to stdout. Whoever closed it does not want more.
 pub fn stdout(text: &str) {
@@ -38,4 +39,12 @@ pub fn colour(terminal: bool) -> bool {
 pub fn width() -> usize {
     let columns = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
     columns.unwrap_or(100).clamp(40, 200)
+}
+
+/// The terminal report in the form that fits stdout.
+#[must_use]
+pub fn terminal_report() -> Terminal {
+    let terminal = std::io::stdout().is_terminal();
+    let width = terminal.then(|| u16::try_from(width()).unwrap_or(100));
+    Terminal { colour: colour(terminal), width }
 }

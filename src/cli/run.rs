@@ -1,59 +1,73 @@
-//! `lbtest run`: what was typed becomes one [`Job`] per scenario; all are read before the first is started, so
+//! `lbtest run`: what was typed becomes one [`Spec`] per scenario; all are read before the first is started, so
 //! that a mistake in the last one is not found an hour later.
 
 use super::args::{Common, Run};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::{diagnostics, topology};
+use super::session::{self, Session};
+use super::{diagnostics, output, topology};
 use crate::compose::Topology;
-use crate::plan::Plan;
-use crate::scenario::{self, Overrides, Scenario};
+use crate::notice::Notice;
+use crate::report::Reporter;
+use crate::run::Spec;
+use crate::scenario::{self, Overrides};
 use crate::source::Mistake;
+use crate::verdict::Verdict;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-
-/// One run, with everything that was decided before it.
-pub struct Job {
-    /// The scenario.
-    pub scenario: Scenario,
-    /// Its topology, where it has one.
-    pub topology: Option<Topology>,
-    /// The plan.
-    pub plan: Plan,
-    /// Where the results go.
-    pub out: PathBuf,
-    /// The topology is left running.
-    pub keep: bool,
-    /// A project that is already up.
-    pub attach: Option<String>,
-}
+use std::path::Path;
 
 /// Runs the scenarios one after the other; the worst result counts.
 pub fn run(args: &Run, common: &Common) -> Result<Exit, Failure> {
     let now = jiff::Zoned::now().strftime("%Y-%m-%dT%H-%M-%S").to_string();
-    let jobs = jobs(args, &now)?;
-    let mut worst = Exit::Pass;
-    for job in &jobs {
-        let exit = one(job, common)?;
-        worst = worst.worst(exit);
-        if exit == Exit::Interrupted {
-            break;
+    session::run(common, async |session| {
+        let attached = match &args.attach {
+            Some(project) => Some(topology::of_project(project).await?),
+            None => None,
+        };
+        let specs = specs(args, attached.as_ref(), &now)?;
+        let mut worst = Exit::Pass;
+        for spec in &specs {
+            worst = worst.worst(one(spec, &session).await?);
+            if session.stop.is_cancelled() {
+                break;
+            }
         }
-    }
-    Ok(worst)
+        Ok(worst)
+    })
 }
 
-fn jobs(args: &Run, now: &str) -> Result<Vec<Job>, Failure> {
+async fn one(spec: &Spec, session: &Session) -> Result<Exit, Failure> {
+    let finished = crate::run::run(spec, &session.notices, &session.stop).await?;
+    let report = output::terminal_report()
+        .render(&finished.result)
+        .map_err(|e| Failure::environment(e.to_string(), ""))?;
+    // The progress view owns the terminal until it has shown everything before the report.
+    session.notices.settle().await;
+    output::stdout(&report);
+    output::stdout(&format!("\nresults: {}\n", output::inert(&finished.out.display().to_string())));
+    for left in &finished.left_behind {
+        session.notices.tell(Notice::Warning(left.clone()));
+    }
+    let verdict = match finished.result.verdict {
+        Verdict::Pass => Exit::Pass,
+        Verdict::Fail => Exit::GateFailed,
+        Verdict::Inconclusive => Exit::Inconclusive,
+    };
+    let clean = if finished.left_behind.is_empty() { verdict } else { verdict.worst(Exit::Environment) };
+    Ok(if finished.interrupted { Exit::Interrupted } else { clean })
+}
+
+fn specs(args: &Run, attached: Option<&Topology>, now: &str) -> Result<Vec<Spec>, Failure> {
     let overrides = Overrides {
         set: args.changes.set.clone(),
         seed: args.changes.seed,
     };
-    let (mut jobs, mut mistakes) = (Vec::new(), Vec::new());
+    let (mut specs, mut mistakes) = (Vec::new(), Vec::new());
     for path in &args.scenarios {
-        match job(args, path, &overrides, now) {
-            Ok((job, warnings)) => {
+        match spec(args, attached, path, &overrides, now) {
+            Ok((spec, warnings)) => {
                 diagnostics::print_warnings(&warnings);
-                jobs.push(job);
+                specs.push(spec);
             }
             Err(Failure::Mistakes(found)) => mistakes.extend(found),
             Err(other @ (Failure::Usage { .. } | Failure::Environment { .. })) => {
@@ -65,59 +79,45 @@ fn jobs(args: &Run, now: &str) -> Result<Vec<Job>, Failure> {
         return Err(Failure::Mistakes(mistakes));
     }
     let mut seen = BTreeSet::new();
-    if let Some(twice) = jobs.iter().find(|j| !seen.insert(&j.out)) {
+    if let Some(twice) = specs.iter().find(|s| !seen.insert(&s.out)) {
         let message = format!("two scenarios are called `{}`", twice.scenario.name);
         return Err(Failure::Usage {
             message,
             help: "their results would go to one folder; rename one".to_owned(),
         });
     }
-    Ok(jobs)
+    Ok(specs)
 }
 
-fn job(
+fn spec(
     args: &Run,
+    attached: Option<&Topology>,
     path: &Path,
     overrides: &Overrides,
     now: &str,
-) -> Result<(Job, Vec<Mistake>), Failure> {
+) -> Result<(Spec, Vec<Mistake>), Failure> {
     let scenario = scenario::read(path, overrides)?;
-    let read = topology::of_scenario(&scenario)?;
-    let resolved = crate::plan::resolve(
-        &scenario,
-        read.as_ref().map(|r| &r.topology),
-        !args.changes.no_faults,
-    )?;
-    let mut warnings = resolved.warnings;
-    let topology = read.map(|r| {
-        warnings.extend(r.warnings);
-        r.topology
-    });
+    let (topology, mut warnings) = match attached {
+        // What is up counts, whatever the files say.
+        Some(attached) => (Some(attached.clone()), Vec::new()),
+        None => topology::of_scenario(&scenario)?
+            .map_or((None, Vec::new()), |read| (Some(read.topology), read.warnings)),
+    };
+    let faults_on = !args.changes.no_faults;
+    let resolved = crate::plan::resolve(&scenario, topology.as_ref(), faults_on)?;
+    warnings.extend(resolved.warnings);
     let out = match &args.out {
         Some(out) if args.scenarios.len() == 1 => out.clone(),
         Some(out) => out.join(&scenario.name),
         None => Path::new("reports").join(&scenario.name).join(now),
     };
-    let job = Job {
+    let spec = Spec {
         scenario,
         topology,
         plan: resolved.plan,
         out,
         keep: args.keep,
-        attach: args.attach.clone(),
+        attach: attached.is_some(),
     };
-    Ok((job, warnings))
-}
-
-/// The supervisor is called here.
-fn one(job: &Job, common: &Common) -> Result<Exit, Failure> {
-    let _ = (
-        &job.topology,
-        &job.plan,
-        &job.out,
-        job.keep,
-        &job.attach,
-        common.quiet,
-    );
-    Err(Failure::environment("this build cannot run scenarios", ""))
+    Ok((spec, warnings))
 }

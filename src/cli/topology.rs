@@ -1,7 +1,10 @@
-//! The one place where commands turn compose files into a topology.
+//! The one place where commands turn compose files, or a project that is up, into a topology.
 
 use super::failure::Failure;
-use crate::compose::Topology;
+use crate::compose::topology::{Service, Topology};
+use crate::compose::{self, LoadRequest};
+use crate::engine::Engine;
+use crate::engine::docker::Docker;
 use crate::scenario::{Scenario, TopologySource};
 use crate::source::Mistake;
 
@@ -20,16 +23,35 @@ pub fn of_scenario(scenario: &Scenario) -> Result<Option<Read>, Failure> {
 
 /// Reads compose files.
 pub fn read(source: &TopologySource) -> Result<Read, Failure> {
-    let files: Vec<String> = source
-        .files
-        .iter()
-        .map(|f| f.display().to_string())
+    let mut env: std::collections::BTreeMap<String, String> = std::env::vars_os()
+        .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
         .collect();
-    Err(Failure::environment(
-        format!(
-            "compose files cannot be read by this build: {}",
-            files.join(", ")
-        ),
-        "",
-    ))
+    env.extend(source.env.clone());
+    let request = LoadRequest {
+        files: source.files.clone(),
+        profiles: source.profiles.clone(),
+        project: source.project.clone(),
+        env,
+    };
+    let loaded =
+        compose::load(&request).map_err(|e| Failure::Mistakes(e.mistakes().to_vec()))?;
+    Ok(Read { topology: loaded.topology, warnings: loaded.warnings })
+}
+
+/// What is up of a project: its services, as far as faults need to know them.
+pub async fn of_project(project: &str) -> Result<Topology, Failure> {
+    let docker = Docker::connect().await?;
+    let containers = docker.containers(project).await?;
+    let mut topology = Topology { project: project.to_owned(), ..Topology::default() };
+    for container in containers {
+        let service: &mut Service = topology.services.entry(container.service).or_default();
+        service.replicas = service.replicas.max(container.number);
+    }
+    if topology.services.is_empty() {
+        return Err(Failure::environment(
+            format!("project `{project}` has no container to attach to"),
+            "`docker compose ls` lists the projects that are up",
+        ));
+    }
+    Ok(topology)
 }

@@ -3,7 +3,7 @@
 use super::ground::Ground;
 use super::{RunError, Spec};
 use crate::engine::Engine;
-use crate::engine::docker::{UpError, UpOptions};
+use crate::engine::docker::UpError;
 use crate::load;
 use crate::notice::{Notice, Notices, Phase};
 use crate::scenario::Workload;
@@ -22,7 +22,6 @@ const PROBE_AGAIN: Duration = Duration::from_millis(100);
 /// What did not come up, or did not answer in time; `UpError::Cancelled` after an interruption.
 pub async fn bring_up(
     spec: &Spec,
-    run: &str,
     ground: &Ground,
     notices: &Notices,
     stop: &CancellationToken,
@@ -39,14 +38,7 @@ pub async fn bring_up(
                 return Err(RunError::NothingToAttach(topology.project.clone()));
             }
         } else {
-            let options = UpOptions {
-                run: run.to_owned(),
-                ready_timeout,
-            };
-            docker
-                .up(topology, &options, notices, stop)
-                .await
-                .map_err(RunError::Up)?;
+            ground.up(topology, ready_timeout, notices, stop).await.map_err(RunError::Up)?;
         }
     }
     notices.tell(Notice::Phase(Phase::Probing));

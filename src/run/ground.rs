@@ -1,14 +1,17 @@
 //! What a run stands on: the engine, the journal, and the guardian over it. Made before anything else is, left after
 //! everything else is gone.
 
-use super::guardian::{Guardian, recover};
+use super::guardian::{Guardian, heal, recover};
 use super::{RunError, Spec};
-use crate::engine::docker::Docker;
+use crate::compose::Topology;
+use crate::engine::docker::{Docker, UpError, UpOptions};
 use crate::fault::conductor::Reach;
 use crate::fault::journal::{self, Header, Journal};
 use crate::history::Environment;
 use crate::notice::{Notice, Notices};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// The ground of a run. Without a topology there is nothing to break or to clean up, and all of it is empty.
 pub struct Ground {
@@ -31,13 +34,33 @@ impl Ground {
         let Some(topology) = &spec.topology else {
             return Ok(Self { held: None });
         };
-        let project = topology.project.clone();
+        let teardown = !spec.keep && !spec.attach;
+        Self::over(&topology.project, run, teardown, spec.attach, notices).await
+    }
+
+    /// The ground of `lbtest up`: everything is taken down, unless [`Self::keep`] says that it came up.
+    ///
+    /// # Errors
+    /// As of [`Self::prepare`].
+    pub async fn for_up(topology: &Topology, notices: &Notices) -> Result<Self, RunError> {
+        let run = super::identity::run_id(&topology.project);
+        Self::over(&topology.project, &run, true, false, notices).await
+    }
+
+    async fn over(
+        project: &str,
+        run: &str,
+        teardown: bool,
+        attach: bool,
+        notices: &Notices,
+    ) -> Result<Self, RunError> {
+        let project = project.to_owned();
         let folder = journal::default_folder();
         if let Some(pid) = holder_of(&folder, &project) {
             return Err(RunError::InUse { project, pid });
         }
         let docker = Docker::connect().await?;
-        if spec.attach {
+        if attach {
             docker.allow(&project);
         }
         for old in abandoned(&folder, &project) {
@@ -54,8 +77,8 @@ impl Ground {
             run: run.to_owned(),
             project,
             pid: std::process::id(),
-            teardown: !spec.keep && !spec.attach,
-            attached: spec.attach,
+            teardown,
+            attached: attach,
         };
         let journal = Arc::new(Journal::create(&folder, &header)?);
         let guardian = Guardian::start(journal.path()).map_err(RunError::Guardian)?;
@@ -67,6 +90,29 @@ impl Ground {
                 header,
             }),
         })
+    }
+
+    /// Brings a topology up on this ground.
+    ///
+    /// # Errors
+    /// Why it did not come up.
+    pub async fn up(
+        &self,
+        topology: &Topology,
+        ready_timeout: Duration,
+        notices: &Notices,
+        stop: &CancellationToken,
+    ) -> Result<(), UpError> {
+        let Some(held) = &self.held else { return Ok(()) };
+        let options = UpOptions { run: held.header.run.clone(), ready_timeout };
+        held.docker.up(topology, &options, notices, stop).await
+    }
+
+    /// What was brought up is to stay.
+    pub fn keep(&mut self) {
+        if let Some(held) = &mut self.held {
+            held.header.teardown = false;
+        }
     }
 
     /// The engine, where there is a topology.
@@ -106,7 +152,7 @@ impl Ground {
                 .map_err(|e| e.to_string())
         } else {
             match journal::read(journal.path()) {
-                Ok(pending) => recover(&docker, &pending).await.map_err(|e| e.to_string()),
+                Ok(pending) => heal(&docker, &pending).await.map_err(|e| e.to_string()),
                 Err(error) => Err(error.to_string()),
             }
         };

@@ -133,7 +133,15 @@ pub async fn recover(docker: &Docker, pending: &Pending) -> Result<(), GuardianE
         }
         return Ok(());
     }
-    docker.allow(&header.project);
+    heal(docker, pending).await
+}
+
+/// Heals what a journal says is broken.
+///
+/// # Errors
+/// What could not be healed.
+pub async fn heal(docker: &Docker, pending: &Pending) -> Result<(), GuardianError> {
+    docker.allow(&pending.header.project);
     let engine: &dyn Engine = docker;
     let left = heal_pending(engine, &pending.entries).await;
     if left.is_empty() {

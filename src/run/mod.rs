@@ -160,7 +160,7 @@ async fn bring_up_and_measure(
     notices: &Notices,
     stop: &CancellationToken,
 ) -> Result<Ended, RunError> {
-    match bring_up::bring_up(spec, run, ground, notices, stop).await {
+    match bring_up::bring_up(spec, ground, notices, stop).await {
         Err(RunError::Up(UpError::Cancelled)) => return Ok(Ended::Interrupted),
         other => other?,
     }

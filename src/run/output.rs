@@ -2,14 +2,12 @@
 //! reads half of one.
 
 use crate::analysis::result::RunResult;
-use crate::report::{Reporter, json, markdown};
-use std::io;
+use crate::report::{ReportError, Reporter, json, markdown};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Name of the history file.
 pub const HISTORY: &str = "history.ndjson";
-/// Name of the result file.
-pub const RESULT: &str = "run.json";
 
 /// The folder.
 #[derive(Debug)]
@@ -17,14 +15,20 @@ pub struct Output {
     folder: PathBuf,
 }
 
-/// Results that could not be written; names the file.
+/// Results that could not be written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write {}: {source}", path.display())]
-pub struct OutputError {
-    /// The file or folder.
-    pub path: PathBuf,
-    /// Why.
-    pub source: io::Error,
+pub enum OutputError {
+    /// The file or folder cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The report cannot be made.
+    #[error(transparent)]
+    Report(#[from] ReportError),
 }
 
 impl Output {
@@ -33,7 +37,7 @@ impl Output {
     /// # Errors
     /// Where it cannot be made.
     pub fn create(folder: &Path) -> Result<Self, OutputError> {
-        std::fs::create_dir_all(folder).map_err(|source| OutputError {
+        std::fs::create_dir_all(folder).map_err(|source| OutputError::Io {
             path: folder.to_owned(),
             source,
         })?;
@@ -53,28 +57,21 @@ impl Output {
     /// # Errors
     /// Where one cannot be written.
     pub fn write(&self, result: &RunResult) -> Result<(), OutputError> {
-        self.one(RESULT, &json::Json, result)?;
-        self.one("report.md", &markdown::Markdown, result)
+        let reporters: [&dyn Reporter; 2] = [&json::Json, &markdown::Markdown];
+        reporters.iter().try_for_each(|reporter| self.one(*reporter, result))
     }
 
-    fn one(
-        &self,
-        name: &str,
-        reporter: &dyn Reporter,
-        result: &RunResult,
-    ) -> Result<(), OutputError> {
-        let path = self.folder.join(name);
+    fn one(&self, reporter: &dyn Reporter, result: &RunResult) -> Result<(), OutputError> {
+        let text = reporter.render(result)?;
+        let path = self.folder.join(reporter.file_name());
         let whole = || {
             let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
-            reporter.render(result, &mut file)?;
+            file.write_all(text.as_bytes())?;
             // The temporary file is private to its owner; a report is not.
             let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
             file.as_file().set_permissions(mode)?;
             file.persist(&path).map_err(|e| e.error)
         };
-        whole().map(drop).map_err(|source| OutputError {
-            path: path.clone(),
-            source,
-        })
+        whole().map(drop).map_err(|source| OutputError::Io { path: path.clone(), source })
     }
 }

@@ -40,6 +40,7 @@ fn of(notice: &Notice) -> Value {
         }
         Notice::Warning(text) => json!({ "notice": "warning", "text": text }),
         Notice::Info(text) => json!({ "notice": "info", "text": text }),
+        Notice::Settle(_) => json!({ "notice": "settled" }),
     }
 }
 

@@ -70,6 +70,7 @@ impl Live {
             }
             Notice::Warning(text) => self.keep(&format!("warning: {}", inert(text))),
             Notice::Info(text) => self.keep(&inert(text)),
+            Notice::Settle(_) => {}
         }
     }
 

@@ -46,11 +46,22 @@ impl UiMode {
 pub fn watch(mode: UiMode, mut notices: UnboundedReceiver<Notice>) -> JoinHandle<()> {
     tokio::spawn(async move {
         let start = tokio::time::Instant::now();
-        let mut view = View::new(mode);
+        let mut view: Option<View> = None;
         while let Some(notice) = notices.recv().await {
-            view.show(start.elapsed(), &notice);
+            if let Notice::Settle(settle) = &notice {
+                // Nothing is drawn again until there is something to show.
+                if let Some(mut view) = view.take() {
+                    view.finish();
+                }
+                settle.done();
+            } else {
+                let view = view.get_or_insert_with(|| View::new(mode));
+                view.show(start.elapsed(), &notice);
+            }
         }
-        view.finish();
+        if let Some(mut view) = view {
+            view.finish();
+        }
     })
 }
 

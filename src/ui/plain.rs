@@ -74,6 +74,7 @@ impl Plain {
             }
             Notice::Warning(text) => vec![format!("warning: {}", inert(text))],
             Notice::Info(text) => vec![inert(text)],
+            Notice::Settle(_) => Vec::new(),
         }
     }
 }

@@ -28,16 +28,24 @@ pub enum Scope {
     Project(String),
     /// One run's.
     Run(String),
+    /// Every run's but these.
+    AllBut(Vec<String>),
 }
 
 impl Scope {
     fn filter(&self) -> HashMap<String, Vec<String>> {
         let all = labels::RUN.to_owned();
         labels::filter(&match self {
-            Self::Everything => vec![all],
+            // The engine's filters know no "not".
+            Self::Everything | Self::AllBut(_) => vec![all],
             Self::Project(project) => vec![all, format!("{}={project}", labels::PROJECT)],
             Self::Run(run) => vec![format!("{}={run}", labels::RUN)],
         })
+    }
+
+    fn spares(&self, labels: Option<&HashMap<String, String>>) -> bool {
+        let Self::AllBut(runs) = self else { return false };
+        labels.and_then(|l| l.get(labels::RUN)).is_some_and(|run| runs.contains(run))
     }
 }
 
@@ -222,6 +230,7 @@ impl Docker {
         Ok(Remnants {
             containers: containers
                 .into_iter()
+                .filter(|c| !scope.spares(c.labels.as_ref()))
                 .filter_map(|c| {
                     let id = c.id?;
                     let name = c
@@ -241,9 +250,14 @@ impl Docker {
                 .collect(),
             networks: networks
                 .into_iter()
+                .filter(|n| !scope.spares(n.labels.as_ref()))
                 .filter_map(|n| Some((n.id?, n.name?)))
                 .collect(),
-            volumes: volumes.into_iter().map(|v| v.name).collect(),
+            volumes: volumes
+                .into_iter()
+                .filter(|v| !scope.spares(Some(&v.labels)))
+                .map(|v| v.name)
+                .collect(),
         })
     }
 
