@@ -95,7 +95,7 @@ fn published(topology: &Topology) -> Vec<u16> {
 
 fn table(findings: &[Finding]) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
+    table.load_style(presets::NOTHING);
     for f in findings {
         let mark = if f.remedy.is_none() { "ok" } else { "!!" };
         let seen = output::inert(&f.seen);
