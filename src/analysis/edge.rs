@@ -41,8 +41,15 @@ pub struct Moment {
 /// When a fault took effect: with its first target. An external one does at the planned time.
 #[must_use]
 pub fn injected(fault: &PlannedFault, record: Option<&FaultRecord>, now: Offset) -> Option<Moment> {
-    let first = record.and_then(|r| r.targets.iter().map(|t| &t.inject).min_by_key(|e| e.effect()));
-    first.map(moment).or_else(|| marked(fault, fault.inject_at, now))
+    let first = record.and_then(|r| {
+        r.targets
+            .iter()
+            .map(|t| &t.inject)
+            .min_by_key(|e| e.effect())
+    });
+    first
+        .map(moment)
+        .or_else(|| marked(fault, fault.inject_at, now))
 }
 
 /// When a fault was healed: with its last target; none while any target is not.
@@ -52,17 +59,26 @@ pub fn healed(fault: &PlannedFault, record: Option<&FaultRecord>, now: Offset) -
         let heals = r.targets.iter().filter_map(|t| t.heal.as_ref());
         heals.max_by_key(|e| e.effect())
     });
-    last.map(moment).or_else(|| marked(fault, fault.heal_at?, now))
+    last.map(moment)
+        .or_else(|| marked(fault, fault.heal_at?, now))
 }
 
 /// The edge of an external fault, which nothing measures: as planned, once that time has come.
 fn marked(fault: &PlannedFault, at: Offset, now: Offset) -> Option<Moment> {
     let came = fault.kind == "external" && at <= now;
-    came.then_some(Moment { at, uncertainty: Duration::ZERO, earliest: at })
+    came.then_some(Moment {
+        at,
+        uncertainty: Duration::ZERO,
+        earliest: at,
+    })
 }
 
 fn moment(times: &EdgeTimes) -> Moment {
-    let called = if times.called == Offset::ZERO { times.effect() } else { times.called };
+    let called = if times.called == Offset::ZERO {
+        times.effect()
+    } else {
+        times.called
+    };
     Moment {
         at: times.effect(),
         uncertainty: times.uncertainty(),
@@ -81,9 +97,23 @@ pub fn edges(history: &History, load_end: Offset) -> Vec<Edge<'_>> {
             (EdgeKind::Heal, healed(fault, record, load_end)),
         ];
         for (kind, moment) in both {
-            let Some(Moment { at, uncertainty, earliest }) = moment else { continue };
+            let Some(Moment {
+                at,
+                uncertainty,
+                earliest,
+            }) = moment
+            else {
+                continue;
+            };
             if at < load_end {
-                edges.push(Edge { fault, kind, at, uncertainty, earliest, window_end: load_end });
+                edges.push(Edge {
+                    fault,
+                    kind,
+                    at,
+                    uncertainty,
+                    earliest,
+                    window_end: load_end,
+                });
             }
         }
     }

@@ -67,10 +67,16 @@ fn recovery(workload: &Workload<'_>, from: Offset, to: Offset, all: u64) -> Opti
     let Some(bad) = points.iter().position(|p| p.bad) else {
         let seen = all > 0 || to - from < rule.stable_for;
         let gap = (to - from) / u32::try_from(all.max(1)).unwrap_or(u32::MAX);
-        return seen.then_some(Recovered { after: Duration::ZERO, resolution: gap });
+        return seen.then_some(Recovered {
+            after: Duration::ZERO,
+            resolution: gap,
+        });
     };
     let stable = workload.timeline.stable_from(first + bad, rule, to)?;
-    Some(Recovered { after: stable.at - from, resolution: stable.resolution })
+    Some(Recovered {
+        after: stable.at - from,
+        resolution: stable.resolution,
+    })
 }
 
 /// Time to recover performance, in windows of one second of the clock, the first of which holds the edge:
@@ -91,9 +97,14 @@ fn performance(workload: &Workload<'_>, from: Offset, to: Offset) -> Option<Dura
         return Some(Duration::ZERO);
     };
     let nanos = workload.plan.recovery.stable_for.as_nanos();
-    let need = u32::try_from(nanos.div_ceil(1_000_000_000)).unwrap_or(u32::MAX).max(1);
+    let need = u32::try_from(nanos.div_ceil(1_000_000_000))
+        .unwrap_or(u32::MAX)
+        .max(1);
     let mut start = first_slow + 1;
-    while start.checked_add(need).is_some_and(|end| end <= seconds.end) {
+    while start
+        .checked_add(need)
+        .is_some_and(|end| end <= seconds.end)
+    {
         match (start..start + need).rev().find(|s| slow(*s)) {
             Some(last_slow) => start = last_slow + 1,
             None => return Some(Offset::new(Duration::from_secs(start.into())) - from),

@@ -48,7 +48,10 @@ pub fn outages(workload: &Workload<'_>, edges: &[Edge<'_>]) -> (Vec<Outage>, u64
 
 /// The last edge before an outage; operations under way when it came are on its account.
 fn followed(workload: &Workload<'_>, edges: &[Edge<'_>], start: Offset) -> Option<String> {
-    let last = edges.iter().rev().find(|e| workload.under_way_from(e) <= start);
+    let last = edges
+        .iter()
+        .rev()
+        .find(|e| workload.under_way_from(e) <= start);
     last.map(|e| e.fault.name.clone())
 }
 

@@ -134,7 +134,11 @@ impl Timeline {
     }
 
     fn stable_at(&self, index: usize) -> Stable {
-        Stable { index, at: self.points[index].at, resolution: self.gap_before(index) }
+        Stable {
+            index,
+            at: self.points[index].at,
+            resolution: self.gap_before(index),
+        }
     }
 
     /// The gap between a point and the operation before it, or before the point's millisecond where that is
@@ -146,7 +150,11 @@ impl Timeline {
         };
         let point = self.points[index];
         let gap = point.at - before.at;
-        if point.blurred || before.blurred { gap.max(Duration::from_millis(1)) } else { gap }
+        if point.blurred || before.blurred {
+            gap.max(Duration::from_millis(1))
+        } else {
+            gap
+        }
     }
 
     /// The longest time without a success between two moments, these included; none without a success.
@@ -170,24 +178,68 @@ fn push_slot(points: &mut Vec<Point>, index: u32, slot: &Slot) {
     let (mut ok, mut bad) = (0, 0);
     for bin in slot.bins.as_deref().unwrap_or_default() {
         let at = |nanos: u32| start + Duration::from_nanos(u64::from(nanos));
-        let Bin { first_ok, last_ok, first_bad, last_bad, .. } = *bin;
-        push(points, u64::from(bin.ok), false, at(first_ok), at(last_ok), true);
-        push(points, u64::from(bin.bad), true, at(first_bad), at(last_bad), true);
+        let Bin {
+            first_ok,
+            last_ok,
+            first_bad,
+            last_bad,
+            ..
+        } = *bin;
+        push(
+            points,
+            u64::from(bin.ok),
+            false,
+            at(first_ok),
+            at(last_ok),
+            true,
+        );
+        push(
+            points,
+            u64::from(bin.bad),
+            true,
+            at(first_bad),
+            at(last_bad),
+            true,
+        );
         ok += u64::from(bin.ok);
         bad += u64::from(bin.bad);
     }
     // What no bin holds: everything, in a closed slot without bad operations.
     let (first, last) = slot.span.unwrap_or((start, start));
-    push(points, slot.ok.saturating_sub(ok), false, first, last, false);
-    push(points, slot.bad().saturating_sub(bad), true, first, last, true);
+    push(
+        points,
+        slot.ok.saturating_sub(ok),
+        false,
+        first,
+        last,
+        false,
+    );
+    push(
+        points,
+        slot.bad().saturating_sub(bad),
+        true,
+        first,
+        last,
+        true,
+    );
 }
 
 fn push(points: &mut Vec<Point>, n: u64, bad: bool, first: Offset, last: Offset, binned: bool) {
     if n == 0 {
         return;
     }
-    points.push(Point { at: first, n: 1, bad, blurred: false });
+    points.push(Point {
+        at: first,
+        n: 1,
+        bad,
+        blurred: false,
+    });
     if n > 1 {
-        points.push(Point { at: last, n: n - 1, bad, blurred: binned && n > 2 });
+        points.push(Point {
+            at: last,
+            n: n - 1,
+            bad,
+            blurred: binned && n > 2,
+        });
     }
 }
