@@ -25,6 +25,8 @@ pub struct Edge<'a> {
     pub earliest: Offset,
     /// Where its window ends: at the next edge, or with the load.
     pub window_end: Offset,
+    /// The call to the engine of that next edge, which can have had an effect from then on.
+    pub next_call: Option<Offset>,
 }
 
 /// A fault's moment of effect and its uncertainty, and the earliest call.
@@ -113,20 +115,20 @@ pub fn edges(history: &History, load_end: Offset) -> Vec<Edge<'_>> {
                     uncertainty,
                     earliest,
                     window_end: load_end,
+                    next_call: None,
                 });
             }
         }
     }
     edges.sort_by_key(|e| (e.at, e.kind));
-    let mut end = load_end;
-    for i in (1..edges.len()).rev() {
-        edges[i].window_end = end;
-        if edges[i].at - edges[i - 1].at >= TOGETHER {
-            end = edges[i].at;
+    let mut next: Option<(Offset, Offset)> = None;
+    for i in (0..edges.len()).rev() {
+        let Edge { at, earliest, .. } = edges[i];
+        edges[i].window_end = next.map_or(load_end, |(end, _)| end);
+        edges[i].next_call = next.map(|(_, call)| call);
+        if i > 0 && at - edges[i - 1].at >= TOGETHER {
+            next = Some((at, earliest));
         }
-    }
-    if let Some(first) = edges.first_mut() {
-        first.window_end = end;
     }
     edges
 }

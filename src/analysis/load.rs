@@ -34,8 +34,6 @@ pub struct Workload<'a> {
     /// For so long before an edge an operation may have been under way: p99.9 of the steady state, at most the
     /// time-out.
     tail: Duration,
-    /// The first edge; only before this one is it certain what was under way.
-    first_edge: Option<Offset>,
 }
 
 impl<'a> Workload<'a> {
@@ -79,7 +77,6 @@ impl<'a> Workload<'a> {
             p99_limit_ms: p99_limit.map(millis),
             holds: counts.all() > 0 && within(counts.bad(), counts.all(), max_error_rate),
         };
-        let first_edge = edges.first().map(|e| e.at);
         Self {
             plan,
             history,
@@ -89,7 +86,6 @@ impl<'a> Workload<'a> {
             baseline,
             p99_limit,
             tail,
-            first_edge,
         }
     }
 
@@ -99,15 +95,31 @@ impl<'a> Workload<'a> {
         Offset::new(edge.earliest.since_zero().saturating_sub(self.tail))
     }
 
-    /// Bad operations that may have been under way when an edge came; 0 but for the first edge, because later
-    /// ones follow upon the failures of the edge before.
+    /// Until when an edge's window is its own: from there on operations may have been under way when the next
+    /// edge came, so that they tell nothing about recovery from this one.
+    #[must_use]
+    pub fn own_until(&self, edge: &Edge<'_>) -> Offset {
+        let next = edge
+            .next_call
+            .map(|call| Offset::new(call.since_zero().saturating_sub(self.tail)));
+        next.map_or(edge.window_end, |from| from.clamp(edge.at, edge.window_end))
+    }
+
+    /// Bad operations that may have been under way when an edge came. 0 where operations had already been failing
+    /// for as long before: then they are on the account of what came earlier.
     #[must_use]
     pub fn under_way(&self, edge: &Edge<'_>) -> u64 {
-        if Some(edge.at) != self.first_edge {
-            return 0;
+        let from = self.under_way_from(edge);
+        let before = Offset::from_nanos((2 * from.as_nanos()).saturating_sub(edge.at.as_nanos()));
+        let bad = |from, to| {
+            let points = self.timeline.between(from, to).iter();
+            points.filter(|p| p.bad).map(|p| p.n).sum::<u64>()
+        };
+        if bad(before, from) > 0 {
+            0
+        } else {
+            bad(from, edge.at)
         }
-        let points = self.timeline.between(self.under_way_from(edge), edge.at);
-        points.iter().filter(|p| p.bad).map(|p| p.n).sum()
     }
 
     /// p99 of a second: the longest possible where operations were intended and none was good; none where there

@@ -276,6 +276,30 @@ fn operations_under_way_when_the_fault_came_are_not_the_steady_states() {
 }
 
 #[test]
+fn operations_cut_off_by_the_next_fault_do_not_undo_recovery_from_the_last_one() {
+    let operations: Vec<_> = (0..8000)
+        .map(|i| {
+            let at = i * 5_000;
+            let cut =
+                (24_900_000..25_000_000).contains(&at) || (10_000_000..11_000_000).contains(&at);
+            let outcome = if cut {
+                Outcome::Fail(Class::Reset)
+            } else {
+                Outcome::Ok
+            };
+            op(at, outcome, Duration::from_millis(100))
+        })
+        .collect();
+    let result = run(operations, 40, &[(10_000, None), (25_000, None)]);
+    let [first, second] = &result.impacts[..] else {
+        panic!("two edges")
+    };
+    near(first.time_to_recover_ms, 1_000.0, 1e-6);
+    near(second.time_to_recover_ms, 0.0, 0.0);
+    assert_eq!((first.bad, second.bad, second.bad_under_way), (220, 0, 20));
+}
+
+#[test]
 fn a_workload_that_was_not_steady_makes_the_run_inconclusive() {
     let result = run(steady(200, 30, &[(4_000, 4_200)]), 30, &[(10_000, None)]);
     assert!(!result.loads[0].baseline.holds);

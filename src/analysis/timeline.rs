@@ -93,14 +93,19 @@ impl Timeline {
     /// The first operation, from the point `from` on, from which the workload is stable:
     ///
     /// ```text
-    /// t is good,  t + stable_for ≤ end,  and for every operation u with t ≤ u < t + stable_for:
+    /// t is good,  t + stable_for ≤ end,  and for every operation u with t ≤ u < min(t + stable_for, judged):
     ///     bad(t ..= u) / all(t ..= u)  ≤  max_error_ratio
     /// ```
     ///
     /// Only the first of a row of good operations need be tried: if a later one of them holds, so does the
     /// first, whose counts of good operations are higher and whose window adds nothing but good ones.
     #[must_use]
-    pub fn stable_from(&self, from: usize, rule: &Recovery, end: Offset) -> Option<Stable> {
+    pub fn stable_from(
+        &self,
+        from: usize,
+        rule: &Recovery,
+        (end, judged): (Offset, Offset),
+    ) -> Option<Stable> {
         for index in from..self.points.len() {
             let point = self.points[index];
             let first_of_row = index == 0 || index == from || self.points[index - 1].bad;
@@ -110,15 +115,15 @@ impl Timeline {
             if point.at + rule.stable_for > end {
                 return None;
             }
-            if self.holds(index, rule) {
+            if self.holds(index, rule, judged) {
                 return Some(self.stable_at(index));
             }
         }
         None
     }
 
-    fn holds(&self, start: usize, rule: &Recovery) -> bool {
-        let until = self.points[start].at + rule.stable_for;
+    fn holds(&self, start: usize, rule: &Recovery, judged: Offset) -> bool {
+        let until = (self.points[start].at + rule.stable_for).min(judged);
         let (bad_before, all_before) = self.before[start];
         for index in start..self.points.len() {
             let point = self.points[index];
