@@ -110,7 +110,11 @@ impl<'a> Workload<'a> {
     #[must_use]
     pub fn under_way(&self, edge: &Edge<'_>) -> u64 {
         let from = self.under_way_from(edge);
-        let before = Offset::from_nanos((2 * from.as_nanos()).saturating_sub(edge.at.as_nanos()));
+        let before = Offset::from_nanos(
+            from.as_nanos()
+                .saturating_mul(2)
+                .saturating_sub(edge.at.as_nanos()),
+        );
         let bad = |from, to| {
             let points = self.timeline.between(from, to).iter();
             points.filter(|p| p.bad).map(|p| p.n).sum::<u64>()

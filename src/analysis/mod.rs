@@ -17,6 +17,8 @@ pub mod impact;
 pub(crate) mod known;
 pub mod load;
 pub mod outage;
+#[cfg(test)]
+mod properties;
 pub mod result;
 pub mod series;
 #[cfg(test)]

@@ -29,6 +29,8 @@ impl Reporter for Markdown {
             &sentence::LOAD_COLUMNS,
             loads.collect(),
         );
+        let shares = result.loads.iter().filter_map(sentence::shares);
+        list(&mut out, "Who answered", shares.collect());
         timeline(&mut out, result);
         let gates = result.gates.iter().map(|g| sentence::gate_row(g).to_vec());
         table(&mut out, "Gates", &sentence::GATE_COLUMNS, gates.collect());
