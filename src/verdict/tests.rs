@@ -151,7 +151,8 @@ type Spoil = fn(&mut History);
 
 #[test]
 fn a_measurement_in_doubt_is_neither_pass_nor_fail_and_still_names_failed_gates() {
-    let spoils: [(&str, Spoil); 9] = [
+    let spoils: [(&str, Spoil); 10] = [
+        ("was not recorded", |h| h.generator = None),
         ("could not be confirmed", |h| {
             h.faults[0].targets[0].confirmed = None
         }),

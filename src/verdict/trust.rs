@@ -30,8 +30,13 @@ pub fn doubts(result: &RunResult) -> Vec<String> {
     if result.loads.is_empty() {
         doubts.push("there was no workload".to_owned());
     }
-    if let Some(health) = &result.generator {
-        doubts.extend(bottleneck(health));
+    match &result.generator {
+        Some(health) => doubts.extend(bottleneck(health)),
+        // A run that ended as planned has no excuse; of any other the reason is already given.
+        None if doubts.is_empty() => {
+            doubts.push("how well lbtest kept to its schedule was not recorded".to_owned());
+        }
+        None => {}
     }
     doubts.extend(result.loads.iter().flat_map(of_load));
     doubts.extend(result.faults.iter().filter_map(|f| of_fault(f, result)));
