@@ -25,6 +25,8 @@ pub struct Edge<'a> {
     pub earliest: Offset,
     /// Where its window ends: at the next edge, or with the load.
     pub window_end: Offset,
+    /// The call to the engine of that next edge, which can have had an effect from then on.
+    pub next_call: Option<Offset>,
 }
 
 /// A fault's moment of effect and its uncertainty, and the earliest call.
@@ -41,8 +43,15 @@ pub struct Moment {
 /// When a fault took effect: with its first target. An external one does at the planned time.
 #[must_use]
 pub fn injected(fault: &PlannedFault, record: Option<&FaultRecord>, now: Offset) -> Option<Moment> {
-    let first = record.and_then(|r| r.targets.iter().map(|t| &t.inject).min_by_key(|e| e.effect()));
-    first.map(moment).or_else(|| marked(fault, fault.inject_at, now))
+    let first = record.and_then(|r| {
+        r.targets
+            .iter()
+            .map(|t| &t.inject)
+            .min_by_key(|e| e.effect())
+    });
+    first
+        .map(moment)
+        .or_else(|| marked(fault, fault.inject_at, now))
 }
 
 /// When a fault was healed: with its last target; none while any target is not.
@@ -52,17 +61,26 @@ pub fn healed(fault: &PlannedFault, record: Option<&FaultRecord>, now: Offset) -
         let heals = r.targets.iter().filter_map(|t| t.heal.as_ref());
         heals.max_by_key(|e| e.effect())
     });
-    last.map(moment).or_else(|| marked(fault, fault.heal_at?, now))
+    last.map(moment)
+        .or_else(|| marked(fault, fault.heal_at?, now))
 }
 
 /// The edge of an external fault, which nothing measures: as planned, once that time has come.
 fn marked(fault: &PlannedFault, at: Offset, now: Offset) -> Option<Moment> {
     let came = fault.kind == "external" && at <= now;
-    came.then_some(Moment { at, uncertainty: Duration::ZERO, earliest: at })
+    came.then_some(Moment {
+        at,
+        uncertainty: Duration::ZERO,
+        earliest: at,
+    })
 }
 
 fn moment(times: &EdgeTimes) -> Moment {
-    let called = if times.called == Offset::ZERO { times.effect() } else { times.called };
+    let called = if times.called == Offset::ZERO {
+        times.effect()
+    } else {
+        times.called
+    };
     Moment {
         at: times.effect(),
         uncertainty: times.uncertainty(),
@@ -81,22 +99,36 @@ pub fn edges(history: &History, load_end: Offset) -> Vec<Edge<'_>> {
             (EdgeKind::Heal, healed(fault, record, load_end)),
         ];
         for (kind, moment) in both {
-            let Some(Moment { at, uncertainty, earliest }) = moment else { continue };
+            let Some(Moment {
+                at,
+                uncertainty,
+                earliest,
+            }) = moment
+            else {
+                continue;
+            };
             if at < load_end {
-                edges.push(Edge { fault, kind, at, uncertainty, earliest, window_end: load_end });
+                edges.push(Edge {
+                    fault,
+                    kind,
+                    at,
+                    uncertainty,
+                    earliest,
+                    window_end: load_end,
+                    next_call: None,
+                });
             }
         }
     }
     edges.sort_by_key(|e| (e.at, e.kind));
-    let mut end = load_end;
-    for i in (1..edges.len()).rev() {
-        edges[i].window_end = end;
-        if edges[i].at - edges[i - 1].at >= TOGETHER {
-            end = edges[i].at;
+    let mut next: Option<(Offset, Offset)> = None;
+    for i in (0..edges.len()).rev() {
+        let Edge { at, earliest, .. } = edges[i];
+        edges[i].window_end = next.map_or(load_end, |(end, _)| end);
+        edges[i].next_call = next.map(|(_, call)| call);
+        if i > 0 && at - edges[i - 1].at >= TOGETHER {
+            next = Some((at, earliest));
         }
-    }
-    if let Some(first) = edges.first_mut() {
-        first.window_end = end;
     }
     edges
 }

@@ -23,7 +23,8 @@ pub fn impact(workload: &Workload<'_>, edge: &Edge<'_>) -> Impact {
     let (from, to) = (edge.at, edge.window_end);
     let counts = Counts::between(workload.history, &workload.timeline, from, to);
     let bad = || workload.timeline.between(from, to).iter().filter(|p| p.bad);
-    let recovered = recovery(workload, from, to, counts.all());
+    let own_until = workload.own_until(edge);
+    let recovered = recovery(workload, (from, to), own_until, counts.all());
     let after = |at: Offset| millis(at - from);
     Impact {
         fault: edge.fault.name.clone(),
@@ -44,7 +45,7 @@ pub fn impact(workload: &Workload<'_>, edge: &Edge<'_>) -> Impact {
         time_to_recover_ms: recovered.map(|r| millis(r.after)),
         resolution_ms: recovered.map(|r| millis(r.resolution + edge.uncertainty)),
         recovered: recovered.is_some(),
-        time_to_recover_performance_ms: performance(workload, from, to).map(millis),
+        time_to_recover_performance_ms: performance(workload, from, own_until).map(millis),
         latency_ms: latencies(workload.history, whole_seconds(from, to, workload.load_end))[0],
     }
 }
@@ -60,17 +61,33 @@ pub fn impact(workload: &Workload<'_>, edge: &Edge<'_>) -> Impact {
 /// What *stable* means is [`super::timeline::Timeline::stable_from`]'s. A window that is long enough to see
 /// recovery and holds no operation at all proves nothing: none. The resolution of a 0 is the mean gap between
 /// operations: anything shorter could pass unseen.
-fn recovery(workload: &Workload<'_>, from: Offset, to: Offset, all: u64) -> Option<Recovered> {
+///
+/// Operations that may have been under way when the next edge came (`own_until`) count as bad of this window, but
+/// say nothing about recovery: the next fault cut them off.
+fn recovery(
+    workload: &Workload<'_>,
+    (from, to): (Offset, Offset),
+    own_until: Offset,
+    all: u64,
+) -> Option<Recovered> {
     let first = workload.timeline.index_at(from);
-    let points = workload.timeline.between(from, to);
+    let points = workload.timeline.between(from, own_until);
     let rule = &workload.plan.recovery;
     let Some(bad) = points.iter().position(|p| p.bad) else {
         let seen = all > 0 || to - from < rule.stable_for;
         let gap = (to - from) / u32::try_from(all.max(1)).unwrap_or(u32::MAX);
-        return seen.then_some(Recovered { after: Duration::ZERO, resolution: gap });
+        return seen.then_some(Recovered {
+            after: Duration::ZERO,
+            resolution: gap,
+        });
     };
-    let stable = workload.timeline.stable_from(first + bad, rule, to)?;
-    Some(Recovered { after: stable.at - from, resolution: stable.resolution })
+    let stable = workload
+        .timeline
+        .stable_from(first + bad, rule, (to, own_until))?;
+    Some(Recovered {
+        after: stable.at - from,
+        resolution: stable.resolution,
+    })
 }
 
 /// Time to recover performance, in windows of one second of the clock, the first of which holds the edge:
@@ -91,9 +108,14 @@ fn performance(workload: &Workload<'_>, from: Offset, to: Offset) -> Option<Dura
         return Some(Duration::ZERO);
     };
     let nanos = workload.plan.recovery.stable_for.as_nanos();
-    let need = u32::try_from(nanos.div_ceil(1_000_000_000)).unwrap_or(u32::MAX).max(1);
+    let need = u32::try_from(nanos.div_ceil(1_000_000_000))
+        .unwrap_or(u32::MAX)
+        .max(1);
     let mut start = first_slow + 1;
-    while start.checked_add(need).is_some_and(|end| end <= seconds.end) {
+    while start
+        .checked_add(need)
+        .is_some_and(|end| end <= seconds.end)
+    {
         match (start..start + need).rev().find(|s| slow(*s)) {
             Some(last_slow) => start = last_slow + 1,
             None => return Some(Offset::new(Duration::from_secs(start.into())) - from),

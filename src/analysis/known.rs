@@ -5,19 +5,28 @@ use crate::history::collect::Collector;
 use crate::history::event::{EdgeTimes, TargetRecord};
 use crate::history::slot::new_histogram;
 use crate::history::{
-    Class, End, EndReason, Environment, FaultRecord, Flush, GeneratorHealth, Head, History, Operation,
-    Outcome, Recorder, SCHEMA_VERSION,
+    Class, End, EndReason, Environment, FaultRecord, Flush, GeneratorHealth, Head, History,
+    Operation, Outcome, Recorder, SCHEMA_VERSION,
 };
 use crate::plan::{LoopKind, Plan, PlannedFault, PlannedLoad, Recovery};
 use std::time::Duration;
 
-pub const RULE: Recovery =
-    Recovery { max_error_ratio: 0.01, stable_for: Duration::from_secs(5), p99_limit: None };
+pub const RULE: Recovery = Recovery {
+    max_error_ratio: 0.01,
+    stable_for: Duration::from_secs(5),
+    p99_limit: None,
+};
 
 /// An operation intended at a time in microseconds.
 pub fn op(at_us: u64, outcome: Outcome, latency: Duration) -> Operation {
     let intended = Offset::from_nanos(at_us * 1000);
-    Operation { intended, sent: Some(intended), done: intended + latency, outcome, instance: None }
+    Operation {
+        intended,
+        sent: Some(intended),
+        done: intended + latency,
+        outcome,
+        instance: None,
+    }
 }
 
 /// Operations at a rate for a whole duration; those intended in one of the `outages` (milliseconds) fail.
@@ -26,8 +35,14 @@ pub fn steady(rate: u64, seconds: u64, outages: &[(u64, u64)]) -> Vec<Operation>
     arrivals
         .map(|i| {
             let at = i * 1_000_000 / rate;
-            let down = outages.iter().any(|(a, b)| (a * 1000..b * 1000).contains(&at));
-            let outcome = if down { Outcome::Fail(Class::Refused) } else { Outcome::Ok };
+            let down = outages
+                .iter()
+                .any(|(a, b)| (a * 1000..b * 1000).contains(&at));
+            let outcome = if down {
+                Outcome::Fail(Class::Refused)
+            } else {
+                Outcome::Ok
+            };
             op(at, outcome, Duration::from_millis(2))
         })
         .collect()
@@ -69,7 +84,9 @@ pub fn history(plan: Plan, operations: &[Vec<Operation>]) -> History {
     for (load, operations) in operations.iter().enumerate() {
         let mut workers = [Recorder::default(), Recorder::default()];
         for part in operations.chunks((operations.len() / 4).max(1)) {
-            part.iter().enumerate().for_each(|(i, o)| workers[i % 2].record(o));
+            part.iter()
+                .enumerate()
+                .for_each(|(i, o)| workers[i % 2].record(o));
             for (worker, recorder) in workers.iter_mut().enumerate() {
                 collector.add(&Flush {
                     worker,
@@ -90,13 +107,28 @@ pub fn history(plan: Plan, operations: &[Vec<Operation>]) -> History {
         run: "known-1".to_owned(),
         started_at: jiff::Timestamp::UNIX_EPOCH,
         plan,
-        environment: Environment { cpus: Some(2), ..Environment::default() },
+        environment: Environment {
+            cpus: Some(2),
+            ..Environment::default()
+        },
     };
-    let scheduled = operations.iter().map(|o| u64::try_from(o.len()).unwrap()).collect();
+    let scheduled = operations
+        .iter()
+        .map(|o| u64::try_from(o.len()).unwrap())
+        .collect();
     History {
         loads: collector.into_loads(),
-        generator: Some(GeneratorHealth { workers: 2, late_p99_ms: 0.2, ..GeneratorHealth::default() }),
-        end: Some(End { at: end, reason: EndReason::Completed, load_ended_at: end, scheduled }),
+        generator: Some(GeneratorHealth {
+            workers: 2,
+            late_p99_ms: 0.2,
+            ..GeneratorHealth::default()
+        }),
+        end: Some(End {
+            at: end,
+            reason: EndReason::Completed,
+            load_ended_at: end,
+            scheduled,
+        }),
         ..History::new(head)
     }
 }

@@ -34,8 +34,6 @@ pub struct Workload<'a> {
     /// For so long before an edge an operation may have been under way: p99.9 of the steady state, at most the
     /// time-out.
     tail: Duration,
-    /// The first edge; only before this one is it certain what was under way.
-    first_edge: Option<Offset>,
 }
 
 impl<'a> Workload<'a> {
@@ -57,8 +55,12 @@ impl<'a> Workload<'a> {
         let seconds = whole_seconds(measured_from, until, load_end);
         let latency = latencies(history, seconds)[0];
         let of_ms = |ms: f64| Duration::try_from_secs_f64(ms / 1e3).unwrap_or_default();
-        let tail = latency.map_or(Duration::ZERO, |l| of_ms(l.p999)).min(plan.timeout);
-        let to = first_call.map_or(load_end, |call| Offset::new(call.since_zero().saturating_sub(tail)));
+        let tail = latency
+            .map_or(Duration::ZERO, |l| of_ms(l.p999))
+            .min(plan.timeout);
+        let to = first_call.map_or(load_end, |call| {
+            Offset::new(call.since_zero().saturating_sub(tail))
+        });
         let to = to.max(measured_from);
         let counts = Counts::between(history, &timeline, measured_from, to);
         let derived = latency.map(|l| (of_ms(l.p99) * 2).max(of_ms(l.p99) + P99_MARGIN));
@@ -75,8 +77,16 @@ impl<'a> Workload<'a> {
             p99_limit_ms: p99_limit.map(millis),
             holds: counts.all() > 0 && within(counts.bad(), counts.all(), max_error_rate),
         };
-        let first_edge = edges.first().map(|e| e.at);
-        Self { plan, history, timeline, measured_from, load_end, baseline, p99_limit, tail, first_edge }
+        Self {
+            plan,
+            history,
+            timeline,
+            measured_from,
+            load_end,
+            baseline,
+            p99_limit,
+            tail,
+        }
     }
 
     /// From when on an operation may have been under way when an edge came.
@@ -85,15 +95,35 @@ impl<'a> Workload<'a> {
         Offset::new(edge.earliest.since_zero().saturating_sub(self.tail))
     }
 
-    /// Bad operations that may have been under way when an edge came; 0 but for the first edge, because later
-    /// ones follow upon the failures of the edge before.
+    /// Until when an edge's window is its own: from there on operations may have been under way when the next
+    /// edge came, so that they tell nothing about recovery from this one.
+    #[must_use]
+    pub fn own_until(&self, edge: &Edge<'_>) -> Offset {
+        let next = edge
+            .next_call
+            .map(|call| Offset::new(call.since_zero().saturating_sub(self.tail)));
+        next.map_or(edge.window_end, |from| from.clamp(edge.at, edge.window_end))
+    }
+
+    /// Bad operations that may have been under way when an edge came. 0 where operations had already been failing
+    /// for as long before: then they are on the account of what came earlier.
     #[must_use]
     pub fn under_way(&self, edge: &Edge<'_>) -> u64 {
-        if Some(edge.at) != self.first_edge {
-            return 0;
+        let from = self.under_way_from(edge);
+        let before = Offset::from_nanos(
+            from.as_nanos()
+                .saturating_mul(2)
+                .saturating_sub(edge.at.as_nanos()),
+        );
+        let bad = |from, to| {
+            let points = self.timeline.between(from, to).iter();
+            points.filter(|p| p.bad).map(|p| p.n).sum::<u64>()
+        };
+        if bad(before, from) > 0 {
+            0
+        } else {
+            bad(from, edge.at)
         }
-        let points = self.timeline.between(self.under_way_from(edge), edge.at);
-        points.iter().filter(|p| p.bad).map(|p| p.n).sum()
     }
 
     /// p99 of a second: the longest possible where operations were intended and none was good; none where there
@@ -105,7 +135,10 @@ impl<'a> Workload<'a> {
             return Some(Duration::from_micros(histogram.value_at_quantile(0.99)));
         }
         let start = Offset::new(Duration::from_secs(second.into()));
-        let any = !self.timeline.between(start, start + Duration::from_secs(1)).is_empty();
+        let any = !self
+            .timeline
+            .between(start, start + Duration::from_secs(1))
+            .is_empty();
         any.then_some(Duration::MAX)
     }
 
@@ -114,7 +147,12 @@ impl<'a> Workload<'a> {
     #[must_use]
     pub fn result(&self, scheduled: Option<u64>, omitted: u64) -> LoadResult {
         let (from, to) = (self.measured_from, self.load_end);
-        let counts = Counts::between(self.history, &self.timeline, from, Offset::from_nanos(u64::MAX));
+        let counts = Counts::between(
+            self.history,
+            &self.timeline,
+            from,
+            Offset::from_nanos(u64::MAX),
+        );
         let before = Counts::between(self.history, &self.timeline, Offset::ZERO, from).all();
         let [latency_ms, service_time_ms] = self.latencies();
         let length = (to - from).as_secs_f64();
@@ -155,7 +193,10 @@ impl<'a> Workload<'a> {
     /// Shares over the slots that begin after the warm-up.
     fn instances(&self) -> Vec<InstanceShare> {
         let mut sums: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-        let first = self.measured_from.as_nanos().div_ceil(Slot::start_of(1).as_nanos());
+        let first = self
+            .measured_from
+            .as_nanos()
+            .div_ceil(Slot::start_of(1).as_nanos());
         let first = u32::try_from(first).unwrap_or(u32::MAX);
         for slot in self.history.slots.range(first..).map(|(_, slot)| slot) {
             for (id, (all, bad)) in &slot.instances {
@@ -165,10 +206,21 @@ impl<'a> Workload<'a> {
             }
         }
         let total: u64 = sums.values().map(|(all, _)| all).sum();
-        let share = |all: u64| if total == 0 { 0.0 } else { count(all) / count(total) };
+        let share = |all: u64| {
+            if total == 0 {
+                0.0
+            } else {
+                count(all) / count(total)
+            }
+        };
         let sums = sums.into_iter();
-        sums.map(|(name, (requests, bad))| InstanceShare { name, requests, bad, share: share(requests) })
-            .collect()
+        sums.map(|(name, (requests, bad))| InstanceShare {
+            name,
+            requests,
+            bad,
+            share: share(requests),
+        })
+        .collect()
     }
 }
 

@@ -17,6 +17,8 @@ pub mod impact;
 pub(crate) mod known;
 pub mod load;
 pub mod outage;
+#[cfg(test)]
+mod properties;
 pub mod result;
 pub mod series;
 #[cfg(test)]
@@ -38,9 +40,12 @@ pub fn analyze(history: &History) -> RunResult {
     let window = measured_window(history);
     let edges = edge::edges(history, window.1);
     let planned = plan.loads.iter().zip(&history.loads);
-    let workloads: Vec<_> =
-        planned.map(|(plan, load)| Workload::new(plan, load, &edges, window)).collect();
-    let impacts = edges.iter().flat_map(|e| workloads.iter().map(|w| impact::impact(w, e)));
+    let workloads: Vec<_> = planned
+        .map(|(plan, load)| Workload::new(plan, load, &edges, window))
+        .collect();
+    let impacts = edges
+        .iter()
+        .flat_map(|e| workloads.iter().map(|w| impact::impact(w, e)));
     let mut outages = Vec::new();
     let mut loads = Vec::new();
     for (index, workload) in workloads.iter().enumerate() {
@@ -85,8 +90,15 @@ pub(crate) fn count(n: u64) -> f64 {
 fn measured_window(history: &History) -> (Offset, Offset) {
     let planned = Offset::new(history.head.plan.duration);
     let last = || {
-        let spans = history.loads.iter().flat_map(|l| l.slots.values()).filter_map(|s| s.span);
-        spans.map(|(_, last)| last + Duration::from_nanos(1)).max().unwrap_or_default()
+        let spans = history
+            .loads
+            .iter()
+            .flat_map(|l| l.slots.values())
+            .filter_map(|s| s.span);
+        spans
+            .map(|(_, last)| last + Duration::from_nanos(1))
+            .max()
+            .unwrap_or_default()
     };
     let to = match &history.end {
         Some(end) if end.reason == EndReason::Completed => planned,
@@ -101,7 +113,10 @@ fn scheduled(history: &History, index: usize) -> Option<u64> {
     let end = history.end.as_ref()?;
     let planned = history.head.plan.loads.get(index)?.scheduled;
     let completed = end.reason == EndReason::Completed;
-    end.scheduled.get(index).copied().or(planned.filter(|_| completed))
+    end.scheduled
+        .get(index)
+        .copied()
+        .or(planned.filter(|_| completed))
 }
 
 fn scenario(history: &History) -> ScenarioResult {

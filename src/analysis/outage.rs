@@ -25,7 +25,8 @@ pub fn outages(workload: &Workload<'_>, edges: &[Edge<'_>]) -> (Vec<Outage>, u64
     let mut from = timeline.index_at(workload.measured_from);
     let mut outages = Vec::new();
     while let Some(first) = (from..end_of_load).find(|i| points[*i].bad) {
-        let stable = timeline.stable_from(first, &workload.plan.recovery, workload.load_end);
+        let ends = (workload.load_end, workload.load_end);
+        let stable = timeline.stable_from(first, &workload.plan.recovery, ends);
         let until = stable.map_or(end_of_load, |s| s.index);
         let bad = || points[first..until].iter().filter(|p| p.bad);
         let start = points[first].at;
@@ -48,7 +49,10 @@ pub fn outages(workload: &Workload<'_>, edges: &[Edge<'_>]) -> (Vec<Outage>, u64
 
 /// The last edge before an outage; operations under way when it came are on its account.
 fn followed(workload: &Workload<'_>, edges: &[Edge<'_>], start: Offset) -> Option<String> {
-    let last = edges.iter().rev().find(|e| workload.under_way_from(e) <= start);
+    let last = edges
+        .iter()
+        .rev()
+        .find(|e| workload.under_way_from(e) <= start);
     last.map(|e| e.fault.name.clone())
 }
 

@@ -19,7 +19,11 @@ pub fn of(history: &LoadHistory, load_end: Offset) -> Series {
     let width = seconds.div_ceil(MAX_INTERVALS);
     let intervals = usize::try_from(seconds.div_ceil(width)).unwrap_or(1);
     let width = u32::try_from(width).unwrap_or(u32::MAX);
-    let interval = |second: u32| usize::try_from(second / width).unwrap_or(0).min(intervals - 1);
+    let interval = |second: u32| {
+        usize::try_from(second / width)
+            .unwrap_or(0)
+            .min(intervals - 1)
+    };
     let mut series = Series {
         interval_ms: millis(Duration::from_secs(width.into())),
         requests: vec![0; intervals],
@@ -45,7 +49,9 @@ pub fn of(history: &LoadHistory, load_end: Offset) -> Series {
         // All histograms have the same bounds, so that adding cannot fail.
         let _ = histogram.add(&recorded.latency);
     }
-    let of_each = histograms.iter().map(|h| h.as_ref().map_or((None, None), p50_p99));
+    let of_each = histograms
+        .iter()
+        .map(|h| h.as_ref().map_or((None, None), p50_p99));
     (series.p50_ms, series.p99_ms) = of_each.unzip();
     series
 }

@@ -93,14 +93,19 @@ impl Timeline {
     /// The first operation, from the point `from` on, from which the workload is stable:
     ///
     /// ```text
-    /// t is good,  t + stable_for ≤ end,  and for every operation u with t ≤ u < t + stable_for:
+    /// t is good,  t + stable_for ≤ end,  and for every operation u with t ≤ u < min(t + stable_for, judged):
     ///     bad(t ..= u) / all(t ..= u)  ≤  max_error_ratio
     /// ```
     ///
     /// Only the first of a row of good operations need be tried: if a later one of them holds, so does the
     /// first, whose counts of good operations are higher and whose window adds nothing but good ones.
     #[must_use]
-    pub fn stable_from(&self, from: usize, rule: &Recovery, end: Offset) -> Option<Stable> {
+    pub fn stable_from(
+        &self,
+        from: usize,
+        rule: &Recovery,
+        (end, judged): (Offset, Offset),
+    ) -> Option<Stable> {
         for index in from..self.points.len() {
             let point = self.points[index];
             let first_of_row = index == 0 || index == from || self.points[index - 1].bad;
@@ -110,15 +115,15 @@ impl Timeline {
             if point.at + rule.stable_for > end {
                 return None;
             }
-            if self.holds(index, rule) {
+            if self.holds(index, rule, judged) {
                 return Some(self.stable_at(index));
             }
         }
         None
     }
 
-    fn holds(&self, start: usize, rule: &Recovery) -> bool {
-        let until = self.points[start].at + rule.stable_for;
+    fn holds(&self, start: usize, rule: &Recovery, judged: Offset) -> bool {
+        let until = (self.points[start].at + rule.stable_for).min(judged);
         let (bad_before, all_before) = self.before[start];
         for index in start..self.points.len() {
             let point = self.points[index];
@@ -134,7 +139,11 @@ impl Timeline {
     }
 
     fn stable_at(&self, index: usize) -> Stable {
-        Stable { index, at: self.points[index].at, resolution: self.gap_before(index) }
+        Stable {
+            index,
+            at: self.points[index].at,
+            resolution: self.gap_before(index),
+        }
     }
 
     /// The gap between a point and the operation before it, or before the point's millisecond where that is
@@ -146,7 +155,11 @@ impl Timeline {
         };
         let point = self.points[index];
         let gap = point.at - before.at;
-        if point.blurred || before.blurred { gap.max(Duration::from_millis(1)) } else { gap }
+        if point.blurred || before.blurred {
+            gap.max(Duration::from_millis(1))
+        } else {
+            gap
+        }
     }
 
     /// The longest time without a success between two moments, these included; none without a success.
@@ -170,24 +183,68 @@ fn push_slot(points: &mut Vec<Point>, index: u32, slot: &Slot) {
     let (mut ok, mut bad) = (0, 0);
     for bin in slot.bins.as_deref().unwrap_or_default() {
         let at = |nanos: u32| start + Duration::from_nanos(u64::from(nanos));
-        let Bin { first_ok, last_ok, first_bad, last_bad, .. } = *bin;
-        push(points, u64::from(bin.ok), false, at(first_ok), at(last_ok), true);
-        push(points, u64::from(bin.bad), true, at(first_bad), at(last_bad), true);
+        let Bin {
+            first_ok,
+            last_ok,
+            first_bad,
+            last_bad,
+            ..
+        } = *bin;
+        push(
+            points,
+            u64::from(bin.ok),
+            false,
+            at(first_ok),
+            at(last_ok),
+            true,
+        );
+        push(
+            points,
+            u64::from(bin.bad),
+            true,
+            at(first_bad),
+            at(last_bad),
+            true,
+        );
         ok += u64::from(bin.ok);
         bad += u64::from(bin.bad);
     }
     // What no bin holds: everything, in a closed slot without bad operations.
     let (first, last) = slot.span.unwrap_or((start, start));
-    push(points, slot.ok.saturating_sub(ok), false, first, last, false);
-    push(points, slot.bad().saturating_sub(bad), true, first, last, true);
+    push(
+        points,
+        slot.ok.saturating_sub(ok),
+        false,
+        first,
+        last,
+        false,
+    );
+    push(
+        points,
+        slot.bad().saturating_sub(bad),
+        true,
+        first,
+        last,
+        true,
+    );
 }
 
 fn push(points: &mut Vec<Point>, n: u64, bad: bool, first: Offset, last: Offset, binned: bool) {
     if n == 0 {
         return;
     }
-    points.push(Point { at: first, n: 1, bad, blurred: false });
+    points.push(Point {
+        at: first,
+        n: 1,
+        bad,
+        blurred: false,
+    });
     if n > 1 {
-        points.push(Point { at: last, n: n - 1, bad, blurred: binned && n > 2 });
+        points.push(Point {
+            at: last,
+            n: n - 1,
+            bad,
+            blurred: binned && n > 2,
+        });
     }
 }

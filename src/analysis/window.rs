@@ -39,7 +39,10 @@ impl Counts {
     }
 
     fn add(&mut self, index: u32, slot: &Slot, timeline: &Timeline, from: Offset, to: Offset) {
-        let (start, end) = (Slot::start_of(index), Slot::start_of(index) + crate::history::slot::SLOT);
+        let (start, end) = (
+            Slot::start_of(index),
+            Slot::start_of(index) + crate::history::slot::SLOT,
+        );
         if from <= start && end <= to {
             self.ok += slot.ok;
             add_all(&mut self.failed, &slot.failed);
@@ -81,7 +84,11 @@ impl Counts {
     /// bad / all; 0 without operations.
     #[must_use]
     pub fn error_rate(&self) -> f64 {
-        if self.all() == 0 { 0.0 } else { super::count(self.bad()) / super::count(self.all()) }
+        if self.all() == 0 {
+            0.0
+        } else {
+            super::count(self.bad()) / super::count(self.all())
+        }
     }
 
     /// Everything bad, by the name of its class.
@@ -164,7 +171,11 @@ pub fn whole_seconds(from: Offset, to: Offset, load_end: Offset) -> std::ops::Ra
     let second = 1_000_000_000;
     let first = u32::try_from(from.as_nanos().div_ceil(second)).unwrap_or(u32::MAX);
     let nanos = to.as_nanos();
-    let end = if to >= load_end { nanos.div_ceil(second) } else { nanos / second };
+    let end = if to >= load_end {
+        nanos.div_ceil(second)
+    } else {
+        nanos / second
+    };
     first..u32::try_from(end).unwrap_or(u32::MAX).max(first)
 }
 

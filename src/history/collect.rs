@@ -132,7 +132,10 @@ impl Collector {
     /// Arrivals that found no free slot so far, all workloads.
     #[must_use]
     pub fn dropped(&self) -> u64 {
-        let slots = self.loads.iter().flat_map(|load| load.history.slots.values());
+        let slots = self
+            .loads
+            .iter()
+            .flat_map(|load| load.history.slots.values());
         slots
             .filter_map(|slot| slot.failed.get(&super::Class::Dropped))
             .sum()
@@ -168,15 +171,15 @@ impl Collected {
             self.changed.slots.insert(*index);
             let mut slot = slot.clone();
             slot.instances = renumbered(&slot.instances, &ids);
-            self.history
-                .slots
-                .entry(*index)
-                .or_default()
-                .merge(&slot);
+            self.history.slots.entry(*index).or_default().merge(&slot);
         }
         for (index, second) in &delta.seconds {
             self.changed.seconds.insert(*index);
-            self.history.seconds.entry(*index).or_default().merge(second);
+            self.history
+                .seconds
+                .entry(*index)
+                .or_default()
+                .merge(second);
         }
     }
 
@@ -236,10 +239,19 @@ impl Collected {
         };
         let second = u32::try_from(second).unwrap_or(u32::MAX / SLOTS_PER_SECOND - 1);
         let from = second.saturating_mul(SLOTS_PER_SECOND);
-        let slots = self.history.slots.range(from..from.saturating_add(SLOTS_PER_SECOND));
-        let (all, bad) = slots.fold((0, 0), |(all, bad), (_, s)| (all + s.total(), bad + s.bad()));
+        let slots = self
+            .history
+            .slots
+            .range(from..from.saturating_add(SLOTS_PER_SECOND));
+        let (all, bad) = slots.fold((0, 0), |(all, bad), (_, s)| {
+            (all + s.total(), bad + s.bad())
+        });
         tick.rate = as_f64(all);
-        tick.error_ratio = if all == 0 { 0.0 } else { as_f64(bad) / as_f64(all) };
+        tick.error_ratio = if all == 0 {
+            0.0
+        } else {
+            as_f64(bad) / as_f64(all)
+        };
         tick.p99 = self
             .history
             .seconds
@@ -329,7 +341,11 @@ mod tests {
         };
         assert_eq!(bins(&collector), [true, true, true]);
         collector.add(&flush(1, &mut right, 299));
-        assert_eq!(bins(&collector), [false, true, true], "the third slot ends at 300 ms");
+        assert_eq!(
+            bins(&collector),
+            [false, true, true],
+            "the third slot ends at 300 ms"
+        );
         collector.close();
         assert_eq!(bins(&collector), [false, true, false]);
     }
@@ -360,7 +376,11 @@ mod tests {
         let mut recorder = Recorder::default();
         for ms in (0..2500).step_by(10) {
             let bad = (1000..1500).contains(&ms);
-            let outcome = if bad { Outcome::Fail(Class::Timeout) } else { Outcome::Ok };
+            let outcome = if bad {
+                Outcome::Fail(Class::Timeout)
+            } else {
+                Outcome::Ok
+            };
             recorder.record(&operation(ms, outcome, None));
         }
         let mut collector = Collector::new(["web"], 1);

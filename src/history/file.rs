@@ -191,7 +191,10 @@ impl Writer {
     }
 
     fn io(&self, source: std::io::Error) -> HistoryFileError {
-        HistoryFileError::Io { path: self.path.clone(), source }
+        HistoryFileError::Io {
+            path: self.path.clone(),
+            source,
+        }
     }
 }
 
@@ -200,7 +203,10 @@ impl Writer {
 /// # Errors
 /// It cannot be read, has no head, or holds a line (before the last one) that is not a record.
 pub fn read(path: &Path) -> Result<History, HistoryFileError> {
-    let io = |source| HistoryFileError::Io { path: path.to_owned(), source };
+    let io = |source| HistoryFileError::Io {
+        path: path.to_owned(),
+        source,
+    };
     let mut reader = BufReader::new(File::open(path).map_err(io)?);
     let mut history: Option<History> = None;
     let mut text = Vec::new();
@@ -215,7 +221,11 @@ pub fn read(path: &Path) -> Result<History, HistoryFileError> {
                 history = Some(History::new(*head));
                 continue;
             }
-            (_, None) => return Err(HistoryFileError::NoHead { path: path.to_owned() }),
+            (_, None) => {
+                return Err(HistoryFileError::NoHead {
+                    path: path.to_owned(),
+                });
+            }
             (Ok(None), _) => continue,
             (Ok(Some(line)), Some(history)) => match apply(line, history) {
                 Ok(()) => continue,
@@ -226,14 +236,28 @@ pub fn read(path: &Path) -> Result<History, HistoryFileError> {
         if text.last() != Some(&b'\n') {
             break;
         }
-        return Err(HistoryFileError::Line { path: path.to_owned(), line: number, problem });
+        return Err(HistoryFileError::Line {
+            path: path.to_owned(),
+            line: number,
+            problem,
+        });
     }
-    history.ok_or_else(|| HistoryFileError::NoHead { path: path.to_owned() })
+    history.ok_or_else(|| HistoryFileError::NoHead {
+        path: path.to_owned(),
+    })
 }
 
 /// The names of all records; others are skipped.
-const KNOWN: [&str; 8] =
-    ["head", "instances", "slot", "second", "event", "fault", "generator", "end"];
+const KNOWN: [&str; 8] = [
+    "head",
+    "instances",
+    "slot",
+    "second",
+    "event",
+    "fault",
+    "generator",
+    "end",
+];
 
 fn parse(text: &[u8]) -> Result<Option<Line>, String> {
     match serde_json::from_slice::<Line>(text) {
@@ -241,7 +265,11 @@ fn parse(text: &[u8]) -> Result<Option<Line>, String> {
         Err(error) => {
             let object: Result<serde_json::Map<_, _>, _> = serde_json::from_slice(text);
             let foreign = object.is_ok_and(|o| o.keys().all(|k| !KNOWN.contains(&k.as_str())));
-            if foreign { Ok(None) } else { Err(error.to_string()) }
+            if foreign {
+                Ok(None)
+            } else {
+                Err(error.to_string())
+            }
         }
     }
 }
@@ -257,7 +285,9 @@ fn apply(line: Line, history: &mut History) -> Result<(), String> {
         }
         Line::Slot(line) => {
             let (load, index) = (line.load, line.index);
-            let slot = line.into_slot().ok_or("a bin or a count that no slot can have")?;
+            let slot = line
+                .into_slot()
+                .ok_or("a bin or a count that no slot can have")?;
             let load = history.loads.get_mut(load).ok_or_else(|| no_load(load))?;
             load.slots.insert(index, slot);
         }

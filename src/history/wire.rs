@@ -77,7 +77,17 @@ impl SlotLine {
         let sparse = |bins: &[Bin]| {
             let filled = (0u32..).zip(bins).filter(|(_, b)| b.ok + b.bad > 0);
             filled
-                .map(|(i, b)| [i, b.ok, b.bad, b.first_ok, b.last_ok, b.first_bad, b.last_bad])
+                .map(|(i, b)| {
+                    [
+                        i,
+                        b.ok,
+                        b.bad,
+                        b.first_ok,
+                        b.last_ok,
+                        b.first_bad,
+                        b.last_bad,
+                    ]
+                })
                 .collect()
         };
         Self {
@@ -86,7 +96,11 @@ impl SlotLine {
             ok: slot.ok,
             failed: slot.failed.clone(),
             unknown: slot.unknown.clone(),
-            instances: slot.instances.iter().map(|(id, (all, bad))| (id.0, *all, *bad)).collect(),
+            instances: slot
+                .instances
+                .iter()
+                .map(|(id, (all, bad))| (id.0, *all, *bad))
+                .collect(),
             span: slot.span,
             bins: slot.bins.as_deref().map(sparse),
         }
@@ -95,7 +109,11 @@ impl SlotLine {
     /// The slot; none where a bin has an impossible index, or a count is beyond all reason (sums of what is
     /// read must not overflow).
     pub fn into_slot(self) -> Option<Slot> {
-        let counts = self.failed.values().chain(self.unknown.values()).chain([&self.ok]);
+        let counts = self
+            .failed
+            .values()
+            .chain(self.unknown.values())
+            .chain([&self.ok]);
         let of_instances = self.instances.iter().map(|(_, all, bad)| all.max(bad));
         if counts.chain(of_instances).any(|n| *n > MAX_COUNT) {
             return None;
@@ -106,7 +124,14 @@ impl SlotLine {
                 let mut bins = vec![Bin::default(); BINS];
                 for [i, ok, bad, first_ok, last_ok, first_bad, last_bad] in sparse {
                     let bin = bins.get_mut(usize::try_from(i).ok()?)?;
-                    *bin = Bin { ok, bad, first_ok, last_ok, first_bad, last_bad };
+                    *bin = Bin {
+                        ok,
+                        bad,
+                        first_ok,
+                        last_ok,
+                        first_bad,
+                        last_bad,
+                    };
                 }
                 Some(bins.into())
             }
@@ -116,7 +141,9 @@ impl SlotLine {
             ok: self.ok,
             failed: self.failed,
             unknown: self.unknown,
-            instances: instances.map(|(id, all, bad)| (InstanceId(id), (all, bad))).collect(),
+            instances: instances
+                .map(|(id, all, bad)| (InstanceId(id), (all, bad)))
+                .collect(),
             span: self.span,
             bins,
         })
@@ -134,13 +161,18 @@ impl SecondLine {
     }
 
     pub fn into_second(self) -> Second {
-        Second { latency: dense(&self.latency), service_time: dense(&self.service_time) }
+        Second {
+            latency: dense(&self.latency),
+            service_time: dense(&self.service_time),
+        }
     }
 }
 
 fn sparse(histogram: &Histogram<u32>) -> Vec<(u64, u32)> {
     let filled = histogram.iter_recorded();
-    filled.map(|v| (v.value_iterated_to(), v.count_at_value())).collect()
+    filled
+        .map(|v| (v.value_iterated_to(), v.count_at_value()))
+        .collect()
 }
 
 fn dense(counts: &[(u64, u32)]) -> Histogram<u32> {

@@ -23,7 +23,14 @@ impl Reporter for Markdown {
         head(&mut out, result);
         faults(&mut out, result);
         let loads = result.loads.iter().map(|l| sentence::load_row(l).to_vec());
-        table(&mut out, "Workloads", &sentence::LOAD_COLUMNS, loads.collect());
+        table(
+            &mut out,
+            "Workloads",
+            &sentence::LOAD_COLUMNS,
+            loads.collect(),
+        );
+        let shares = result.loads.iter().filter_map(sentence::shares);
+        list(&mut out, "Who answered", shares.collect());
         timeline(&mut out, result);
         let gates = result.gates.iter().map(|g| sentence::gate_row(g).to_vec());
         table(&mut out, "Gates", &sentence::GATE_COLUMNS, gates.collect());
@@ -48,11 +55,17 @@ fn head(out: &mut String, result: &RunResult) {
         Verdict::Inconclusive => "❔",
     };
     let verdict = sentence::verdict(result.verdict);
-    line(out, &format!("# {mark} {verdict}: {}\n", inert(&result.scenario.name)));
+    line(
+        out,
+        &format!("# {mark} {verdict}: {}\n", inert(&result.scenario.name)),
+    );
     if !result.scenario.description.is_empty() {
         line(out, &format!("{}\n", inert(&result.scenario.description)));
     }
-    result.verdict_reasons.iter().for_each(|reason| line(out, &format!("- {}", inert(reason))));
+    result
+        .verdict_reasons
+        .iter()
+        .for_each(|reason| line(out, &format!("- {}", inert(reason))));
     if !result.verdict_reasons.is_empty() {
         line(out, "");
     }
@@ -95,9 +108,12 @@ fn timeline(out: &mut String, result: &RunResult) {
     line(out, "## Errors over time\n");
     for load in &result.loads {
         let (strip, marks) = sentence::strip(result, load);
-        line(out, &format!("{}:\n\n```text\n{strip}\n{marks}\n```\n", inert(&load.name)));
+        line(
+            out,
+            &format!("{}:\n\n```text\n{strip}\n{marks}\n```\n", inert(&load.name)),
+        );
     }
-    line(out, "`·` no error, `▁` to `█` error ratio, `✗` fault, `✓` heal.\n");
+    line(out, &format!("{}.\n", sentence::STRIP_LEGEND));
 }
 
 fn list(out: &mut String, title: &str, items: Vec<String>) {
@@ -105,9 +121,15 @@ fn list(out: &mut String, title: &str, items: Vec<String>) {
         return;
     }
     line(out, &format!("## {title}\n"));
-    items.iter().take(LISTED).for_each(|item| line(out, &format!("- {}", inert(item))));
+    items
+        .iter()
+        .take(LISTED)
+        .for_each(|item| line(out, &format!("- {}", inert(item))));
     if items.len() > LISTED {
-        line(out, &format!("- and {} more (see run.json)", items.len() - LISTED));
+        line(
+            out,
+            &format!("- and {} more (see run.json)", items.len() - LISTED),
+        );
     }
     line(out, "");
 }
@@ -123,23 +145,49 @@ fn events(out: &mut String, result: &RunResult) {
         return;
     }
     line(out, "<details><summary>Events</summary>\n");
-    line(out, "| at | source | subject | what |\n| --- | --- | --- | --- |");
+    line(
+        out,
+        "| at | source | subject | what |\n| --- | --- | --- | --- |",
+    );
     for e in result.events.iter().take(LISTED) {
         let cells = [&e.source, &e.subject, &e.what].map(|t| inert(t));
-        line(out, &format!("| {} | {} |", seconds(e.at_ms), cells.join(" | ")));
+        line(
+            out,
+            &format!("| {} | {} |", seconds(e.at_ms), cells.join(" | ")),
+        );
     }
     if result.events.len() > LISTED {
-        line(out, &format!("\n{} more in run.json.", result.events.len() - LISTED));
+        line(
+            out,
+            &format!("\n{} more in run.json.", result.events.len() - LISTED),
+        );
     }
     line(out, "\n</details>\n");
 }
 
 fn tail(out: &mut String, result: &RunResult) {
-    line(out, &format!("Generator: {}.\n", sentence::generator(result.generator.as_ref())));
-    result.hints.iter().for_each(|hint| line(out, &format!("> Hint: {}\n", inert(hint))));
+    line(
+        out,
+        &format!(
+            "Generator: {}.\n",
+            sentence::generator(result.generator.as_ref())
+        ),
+    );
+    result
+        .hints
+        .iter()
+        .for_each(|hint| line(out, &format!("> Hint: {}\n", inert(hint))));
     let e = &result.environment;
-    let engine = e.engine_version.as_ref().map(|v| format!(", Docker {v}")).unwrap_or_default();
-    let kernel = e.kernel.as_ref().map(|v| format!(", kernel {v}")).unwrap_or_default();
+    let engine = e
+        .engine_version
+        .as_ref()
+        .map(|v| format!(", Docker {v}"))
+        .unwrap_or_default();
+    let kernel = e
+        .kernel
+        .as_ref()
+        .map(|v| format!(", kernel {v}"))
+        .unwrap_or_default();
     let cpus = e.cpus.map(|n| format!(", {n} cores")).unwrap_or_default();
     let version = &result.lbtest_version;
     let text = format!(

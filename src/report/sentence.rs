@@ -24,16 +24,31 @@ pub fn verdict(verdict: Verdict) -> &'static str {
 pub fn fault(fault: &FaultResult) -> String {
     let targets = fault.targets.join(", ");
     let Some(at) = fault.injected_at_ms else {
-        return format!("{} ({} {targets}): did not take place", fault.name, fault.kind);
+        return format!(
+            "{} ({} {targets}): did not take place",
+            fault.name, fault.kind
+        );
     };
-    let healed = fault.healed_at_ms.map(|at| format!(", healed at {}", seconds(at))).unwrap_or_default();
+    let healed = fault
+        .healed_at_ms
+        .map(|at| format!(", healed at {}", seconds(at)))
+        .unwrap_or_default();
     let confirmed = match fault.confirmed {
         Some(true) => ", confirmed",
         Some(false) => ", NOT CONFIRMED",
         None => "",
     };
-    let whom = if targets.is_empty() { String::new() } else { format!(" {targets}") };
-    format!("{} ({}{whom}) at {}{healed}{confirmed}", fault.name, fault.kind, seconds(at))
+    let whom = if targets.is_empty() {
+        String::new()
+    } else {
+        format!(" {targets}")
+    };
+    format!(
+        "{} ({}{whom}) at {}{healed}{confirmed}",
+        fault.name,
+        fault.kind,
+        seconds(at)
+    )
 }
 
 /// What an edge cost a workload: `web after inject: 3 of 6 000 requests failed (reset 3), service back after 214 ms (±5 ms)`.
@@ -42,10 +57,19 @@ pub fn impact(impact: &Impact) -> String {
     let mut text = format!("{} after {}: ", impact.load, edge_name(impact.edge));
     text.push_str(&cost(impact));
     if impact.bad_under_way > 0 {
-        text.push_str(&format!("; {} under way at the edge failed too", grouped(impact.bad_under_way)));
+        text.push_str(&format!(
+            "; {} under way at the edge failed too",
+            grouped(impact.bad_under_way)
+        ));
     }
-    if impact.time_to_recover_performance_ms.is_some_and(|ms| ms > 0.0) {
-        let back = impact.time_to_recover_performance_ms.map(duration).unwrap_or_default();
+    if impact
+        .time_to_recover_performance_ms
+        .is_some_and(|ms| ms > 0.0)
+    {
+        let back = impact
+            .time_to_recover_performance_ms
+            .map(duration)
+            .unwrap_or_default();
         text.push_str(&format!("; p99 back after {back} (±1 s)"));
     }
     text
@@ -64,10 +88,21 @@ fn cost(impact: &Impact) -> String {
         grouped(impact.requests),
         errors(&impact.errors)
     );
-    let resolution = impact.resolution_ms.map(|ms| format!(" (±{})", duration(ms))).unwrap_or_default();
+    let resolution = impact
+        .resolution_ms
+        .map(|ms| format!(" (±{})", duration(ms)))
+        .unwrap_or_default();
+    let late = impact.first_bad_ms.filter(|ms| *ms >= 100.0);
+    let late = late
+        .map(|ms| format!(", the first after {}", duration(ms)))
+        .unwrap_or_default();
+    let failed = format!("{failed}{late}");
     match impact.time_to_recover_ms {
         Some(ms) => format!("{failed}, service back after {}{resolution}", duration(ms)),
-        None => format!("{failed}, service NOT BACK within {}", seconds(impact.window_ms)),
+        None => format!(
+            "{failed}, service NOT BACK within {}",
+            seconds(impact.window_ms)
+        ),
     }
 }
 
@@ -76,15 +111,21 @@ fn cost(impact: &Impact) -> String {
 pub fn errors(errors: &BTreeMap<String, u64>) -> String {
     let mut classes: Vec<_> = errors.iter().collect();
     classes.sort_by_key(|(_, n)| std::cmp::Reverse(**n));
-    let classes: Vec<_> = classes.into_iter().map(|(c, n)| format!("{c} {}", grouped(*n))).collect();
+    let classes: Vec<_> = classes
+        .into_iter()
+        .map(|(c, n)| format!("{c} {}", grouped(*n)))
+        .collect();
     classes.join(", ")
 }
 
-/// The impacts of a fault, one sentence each: those that cost something, or the heaviest edge's first workload
-/// where none did.
+/// The impacts of a fault, by edge and workload.
 #[must_use]
 pub fn impacts_of<'a>(result: &'a RunResult, fault: &FaultResult) -> Vec<&'a Impact> {
-    result.impacts.iter().filter(|i| i.fault == fault.name).collect()
+    result
+        .impacts
+        .iter()
+        .filter(|i| i.fault == fault.name)
+        .collect()
 }
 
 /// An outage: `writes: 10.012 s to 25.310 s, 15.298 s (±10 ms), 3 060 bad, after kill master`.
@@ -94,7 +135,12 @@ pub fn outage(outage: &Outage) -> String {
         (Some(end), Some(length)) => format!("to {}, {} long", seconds(end), duration(length)),
         _ => "until the end of the load".to_owned(),
     };
-    let after = outage.fault.as_ref().map_or(", no fault before it".to_owned(), |f| format!(", after {f}"));
+    let after = outage
+        .fault
+        .as_ref()
+        .map_or(", no fault before it".to_owned(), |f| {
+            format!(", after {f}")
+        });
     format!(
         "{}: from {} {length} (±{}), {} bad{after}",
         outage.load,
@@ -107,7 +153,9 @@ pub fn outage(outage: &Outage) -> String {
 /// lbtest's own health in one line.
 #[must_use]
 pub fn generator(health: Option<&GeneratorHealth>) -> String {
-    let Some(h) = health else { return "not measured".to_owned() };
+    let Some(h) = health else {
+        return "not measured".to_owned();
+    };
     let ratio = |r: Option<f64>| r.map_or("not measured".to_owned(), percent);
     format!(
         "sends late by {} (p50), {} (p99), {} (max); {} dropped; lbtest's workers busy {}; machine idle {}",
@@ -121,26 +169,47 @@ pub fn generator(health: Option<&GeneratorHealth>) -> String {
 }
 
 /// The columns of the table of workloads.
-pub const LOAD_COLUMNS: [&str; 9] =
-    ["load", "arrivals", "requests", "bad", "error rate", "p50", "p99", "max", "longest gap"];
+pub const LOAD_COLUMNS: [&str; 9] = [
+    "load",
+    "arrivals",
+    "requests",
+    "bad",
+    "error rate",
+    "p50",
+    "p99",
+    "max",
+    "longest gap",
+];
 
 /// A workload's row.
 #[must_use]
 pub fn load_row(load: &LoadResult) -> [String; 9] {
     let latency = |pick: fn(&crate::analysis::result::Percentiles) -> f64| {
-        load.latency_ms.as_ref().map_or("–".to_owned(), |p| duration(pick(p)))
+        load.latency_ms
+            .as_ref()
+            .map_or("–".to_owned(), |p| duration(pick(p)))
     };
     [
         load.name.clone(),
         load.arrivals.clone(),
         grouped(load.requests),
-        grouped(load.failed + load.unknown + load.dropped),
+        grouped(load.requests.saturating_sub(load.ok)),
         percent(load.error_rate),
         latency(|p| p.p50),
         latency(|p| p.p99),
         latency(|p| p.max),
         load.longest_gap_ms.map_or("–".to_owned(), duration),
     ]
+}
+
+/// Who answered a workload: `app1 33.4 %, app2 66.6 %`; none where no instance is known.
+#[must_use]
+pub fn shares(load: &LoadResult) -> Option<String> {
+    let of_each = load.instances.iter();
+    let shares: Vec<_> = of_each
+        .map(|i| format!("{} {}", i.name, percent(i.share)))
+        .collect();
+    (!shares.is_empty()).then(|| format!("{} answered by {}", load.name, shares.join(", ")))
 }
 
 /// The columns of the table of gates.
@@ -155,14 +224,26 @@ pub fn gate_row(gate: &crate::analysis::result::GateResult) -> [String; 4] {
         (Some(note), None) => note.clone(),
         (None, None) => "–".to_owned(),
     };
-    let whose = gate.worst.as_ref().map(|w| format!(" ({w})")).unwrap_or_default();
+    let whose = gate
+        .worst
+        .as_ref()
+        .map(|w| format!(" ({w})"))
+        .unwrap_or_default();
     let passed = match (gate.judged, gate.passed) {
         (false, _) => "not judged",
         (true, true) => "passed",
         (true, false) => "FAILED",
     };
-    [gate.name.clone(), gate.limit.clone(), format!("{measured}{whose}"), passed.to_owned()]
+    [
+        gate.name.clone(),
+        gate.limit.clone(),
+        format!("{measured}{whose}"),
+        passed.to_owned(),
+    ]
 }
+
+/// What the characters of a strip mean.
+pub const STRIP_LEGEND: &str = "· no error, ▁ to █ error ratio, ✗ fault, ✓ heal";
 
 /// What a strip shows of one workload: its error ratio over time in at most 60 steps, and the faults below it.
 #[must_use]
@@ -173,11 +254,15 @@ pub fn strip(result: &RunResult, load: &LoadResult) -> (String, String) {
     let width = series.requests.len().div_ceil(STEPS).max(1);
     let steps = series.requests.chunks(width).zip(series.bad.chunks(width));
     let bar = |(all, bad): (&[u64], &[u64])| {
-        let (all, bad) = (all.iter().sum::<u64>(), bad.iter().sum::<u64>());
+        let sum = |part: &[u64]| part.iter().fold(0u64, |sum, n| sum.saturating_add(*n));
+        let (all, bad) = (sum(all), sum(bad));
         match (all, bad) {
             (0, _) => ' ',
             (_, 0) => '·',
-            (all, bad) => BARS[usize::try_from((bad * 8).div_ceil(all).clamp(1, 8) - 1).unwrap_or(0)],
+            (all, bad) => {
+                BARS[usize::try_from(bad.saturating_mul(8).div_ceil(all).clamp(1, 8) - 1)
+                    .unwrap_or(0)]
+            }
         }
     };
     let strip: String = steps.map(bar).collect();
@@ -185,12 +270,19 @@ pub fn strip(result: &RunResult, load: &LoadResult) -> (String, String) {
     let step = series.interval_ms * crate::analysis::count(u64::try_from(width).unwrap_or(1));
     for fault in &result.faults {
         for (at, mark) in [(fault.injected_at_ms, '✗'), (fault.healed_at_ms, '✓')] {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index; get_mut checks it")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "an index; get_mut checks it"
+            )]
             let index = at.map(|at| (at / step) as usize);
             if let Some(place) = index.and_then(|i| marks.get_mut(i)) {
                 *place = mark;
             }
         }
     }
-    (strip, marks.into_iter().collect::<String>().trim_end().to_owned())
+    (
+        strip,
+        marks.into_iter().collect::<String>().trim_end().to_owned(),
+    )
 }

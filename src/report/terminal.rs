@@ -30,11 +30,18 @@ impl Reporter for Terminal {
         faults(&mut out, result);
         let loads = result.loads.iter().map(|l| sentence::load_row(l).to_vec());
         self.table(&mut out, &sentence::LOAD_COLUMNS, loads.collect());
-        self.table(&mut out, &sentence::GATE_COLUMNS, self.gates(result));
+        let shares = result.loads.iter().filter_map(sentence::shares);
+        shares.for_each(|text| line(&mut out, &plain(&text)));
+        strips(&mut out, result);
+        let gates = result.gates.iter().map(|g| sentence::gate_row(g).to_vec());
+        self.table(&mut out, &sentence::GATE_COLUMNS, gates.collect());
         outages(&mut out, result);
         let health = sentence::generator(result.generator.as_ref());
         line(&mut out, &format!("generator: {health}"));
-        result.hints.iter().for_each(|hint| line(&mut out, &format!("hint: {}", plain(hint))));
+        result
+            .hints
+            .iter()
+            .for_each(|hint| line(&mut out, &format!("hint: {}", plain(hint))));
         Ok(out)
     }
 }
@@ -53,16 +60,19 @@ impl Terminal {
         };
         let verdict = self.painted(sentence::verdict(result.verdict), colour);
         line(out, &format!("{verdict}  {}", plain(&result.scenario.name)));
-        result.verdict_reasons.iter().for_each(|reason| line(out, &format!("  - {}", plain(reason))));
+        result
+            .verdict_reasons
+            .iter()
+            .for_each(|reason| line(out, &format!("  - {}", plain(reason))));
         line(out, "");
     }
 
     fn painted(&self, text: &str, colour: &str) -> String {
-        if self.colour { format!("\u{1b}[1;{colour}m{text}\u{1b}[0m") } else { text.to_owned() }
-    }
-
-    fn gates(&self, result: &RunResult) -> Vec<Vec<String>> {
-        result.gates.iter().map(|g| sentence::gate_row(g).to_vec()).collect()
+        if self.colour {
+            format!("\u{1b}[1;{colour}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
     }
 
     fn table(&self, out: &mut String, header: &[&str], rows: Vec<Vec<String>>) {
@@ -70,9 +80,11 @@ impl Terminal {
             return;
         }
         let mut table = Table::new();
-        table.load_style(presets::UTF8_HORIZONTAL_ONLY).force_no_tty();
+        table.load_style(presets::UTF8_BORDERS_ONLY).force_no_tty();
         if let Some(width) = self.width {
-            table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+            table
+                .set_content_arrangement(ContentArrangement::Dynamic)
+                .set_width(width);
         }
         table.set_header(header.to_vec());
         for row in rows {
@@ -95,6 +107,25 @@ fn faults(out: &mut String, result: &RunResult) {
     }
 }
 
+/// Error ratios over time, one strip per workload that had any, over the marks of the faults.
+fn strips(out: &mut String, result: &RunResult) {
+    let names = result.loads.iter().map(|l| plain(&l.name).chars().count());
+    let width = names.max().unwrap_or(0);
+    let mut marks = None;
+    for load in result.loads.iter().filter(|l| l.requests > l.ok) {
+        let (strip, below) = sentence::strip(result, load);
+        line(out, &format!("{:width$}  {strip}", plain(&load.name)));
+        marks = Some(below);
+    }
+    if let Some(marks) = marks {
+        line(out, &format!("{:width$}  {marks}", ""));
+        line(
+            out,
+            &format!("{:width$}  ({})\n", "", sentence::STRIP_LEGEND),
+        );
+    }
+}
+
 fn outages(out: &mut String, result: &RunResult) {
     let mut longest: Vec<_> = result.outages.iter().collect();
     let length = |ms: Option<f64>| ms.unwrap_or(f64::INFINITY);
@@ -104,7 +135,10 @@ fn outages(out: &mut String, result: &RunResult) {
         return;
     }
     for outage in longest.iter().take(OUTAGES) {
-        line(out, &format!("outage of {}", plain(&sentence::outage(outage))));
+        line(
+            out,
+            &format!("outage of {}", plain(&sentence::outage(outage))),
+        );
     }
     let listed = longest.len().min(OUTAGES);
     let omitted: u64 = result.loads.iter().map(|l| l.outages_omitted).sum();

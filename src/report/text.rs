@@ -26,15 +26,17 @@ pub fn markdown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in plain(text).chars() {
         match c {
-            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '~' | '!' | '$' => out.extend(['\\', c]),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '~' | '!' | '$' => {
+                out.extend(['\\', c])
+            }
             '&' => out.push_str("&amp;"),
             // Renderers find these after Markdown is done, so that no escape helps: a word joiner does.
             '@' | '#' => out.extend([c, '\u{2060}']),
-            ':' | '.' => out.extend([c]),
             c => out.push(c),
         }
     }
-    out.replace("://", ":\u{2060}//").replace("www.", "www\u{2060}.")
+    out.replace("://", ":\u{2060}//")
+        .replace("www.", "www\u{2060}.")
 }
 
 /// A count with thin groups: `6 000`.

@@ -37,7 +37,9 @@ pub fn check(gate: &Gate, result: &RunResult) -> GateResult {
         (value, Comparison::Equal) => (number(value) - gate.limit).abs(),
     };
     let holds = |value: Value| gate.comparison.holds(number(value), gate.limit);
-    let worst = figures.iter().max_by(|a, b| badness(a).total_cmp(&badness(b)));
+    let worst = figures
+        .iter()
+        .max_by(|a, b| badness(a).total_cmp(&badness(b)));
     let unknown = figures.iter().find(|f| f.value == Value::Unknown);
     let worst = match (worst, unknown) {
         (Some(w), _) if w.value != Value::Unknown && !holds(w.value) => Some(w),
@@ -48,7 +50,13 @@ pub fn check(gate: &Gate, result: &RunResult) -> GateResult {
     GateResult {
         name: name(gate),
         limit: gate.written.clone(),
-        measured: value.and_then(|v| if let Value::Measured(m) = v { Some(m) } else { None }),
+        measured: value.and_then(|v| {
+            if let Value::Measured(m) = v {
+                Some(m)
+            } else {
+                None
+            }
+        }),
         passed: judged && value.is_some_and(holds),
         judged,
         metric: gate.metric,
@@ -72,11 +80,14 @@ fn note(metric: Metric, value: Option<Value>) -> Option<String> {
     let words = match (value?, metric) {
         (Value::Measured(_), _) => return None,
         (Value::Never, Metric::Outage) => "an outage had not ended when the load did",
-        (Value::Never, Metric::P50 | Metric::P90 | Metric::P99 | Metric::P999 | Metric::MaxLatency) => {
-            "no operation was done well"
-        }
+        (
+            Value::Never,
+            Metric::P50 | Metric::P90 | Metric::P99 | Metric::P999 | Metric::MaxLatency,
+        ) => "no operation was done well",
         (Value::Never, _) => "did not recover within its window",
-        (Value::Unknown, Metric::TimeToRecoverPerformance) => "there is no steady p99 to compare with",
+        (Value::Unknown, Metric::TimeToRecoverPerformance) => {
+            "there is no steady p99 to compare with"
+        }
         (Value::Unknown, _) => "nothing was measured",
     };
     Some(words.to_owned())
@@ -98,14 +109,20 @@ fn figures(gate: &Gate, result: &RunResult) -> Vec<Figure> {
 }
 
 fn of_loads(metric: Metric, result: &RunResult, wanted: impl Fn(&str) -> bool) -> Vec<Figure> {
-    if matches!(metric, Metric::TimeToRecover | Metric::TimeToRecoverPerformance) {
+    if matches!(
+        metric,
+        Metric::TimeToRecover | Metric::TimeToRecoverPerformance
+    ) {
         let impacts = result.impacts.iter().filter(|i| wanted(&i.load));
         return impacts.map(|i| of_impact(metric, i, result)).collect();
     }
     let loads = result.loads.iter().filter(|l| wanted(&l.name));
     let figure = |load: &LoadResult| {
         let outages = result.outages.iter().filter(|o| o.load == load.name);
-        Figure { whose: load.name.clone(), value: of_load(metric, load, outages) }
+        Figure {
+            whose: load.name.clone(),
+            value: of_load(metric, load, outages),
+        }
     };
     loads.map(figure).collect()
 }
@@ -135,48 +152,90 @@ fn of_load<'a>(
 fn of_fault(metric: Metric, result: &RunResult, entry: &str) -> Vec<Figure> {
     // A window too short for any operation (two faults in quick succession) has nothing to say.
     let said = |i: &&Impact| i.requests > 0 || !i.recovered;
-    let impacts = result.impacts.iter().filter(|i| i.entry == entry).filter(said);
+    let impacts = result
+        .impacts
+        .iter()
+        .filter(|i| i.entry == entry)
+        .filter(said);
     if metric != Metric::Outage {
         return impacts.map(|i| of_impact(metric, i, result)).collect();
     }
     let mut loads: Vec<_> = impacts.map(|i| &i.load).collect();
     loads.sort();
     loads.dedup();
-    let names: Vec<_> =
-        result.faults.iter().filter(|f| f.entry == entry).map(|f| f.name.as_str()).collect();
+    let names: Vec<_> = result
+        .faults
+        .iter()
+        .filter(|f| f.entry == entry)
+        .map(|f| f.name.as_str())
+        .collect();
     let follows = |o: &&Outage| o.fault.as_deref().is_some_and(|f| names.contains(&f));
-    let of_load = |load: &&String| longest(result.outages.iter().filter(follows).filter(|o| o.load == **load));
-    loads.iter().map(|load| Figure { whose: (*load).clone(), value: of_load(load) }).collect()
+    let of_load = |load: &&String| {
+        longest(
+            result
+                .outages
+                .iter()
+                .filter(follows)
+                .filter(|o| o.load == **load),
+        )
+    };
+    loads
+        .iter()
+        .map(|load| Figure {
+            whose: (*load).clone(),
+            value: of_load(load),
+        })
+        .collect()
 }
 
 fn of_impact(metric: Metric, impact: &Impact, result: &RunResult) -> Figure {
     let never = |value: Option<f64>| value.map_or(Value::Never, Value::Measured);
     let counted = |value: f64| {
-        if impact.requests == 0 { Value::Unknown } else { Value::Measured(value) }
+        if impact.requests == 0 {
+            Value::Unknown
+        } else {
+            Value::Measured(value)
+        }
     };
-    let limited = |load: &LoadResult| load.name == impact.load && load.baseline.p99_limit_ms.is_some();
+    let limited =
+        |load: &LoadResult| load.name == impact.load && load.baseline.p99_limit_ms.is_some();
     let value = match metric {
         Metric::ErrorRate => counted(impact.error_rate),
         Metric::Bad => counted(count(impact.bad)),
         Metric::Unknown => counted(count(impact.unknown)),
         Metric::Dropped => counted(count(impact.dropped)),
         Metric::P50 | Metric::P90 | Metric::P99 | Metric::P999 | Metric::MaxLatency => {
-            match (impact.latency_ms, impact.requests == impact.bad && impact.requests > 0) {
+            match (
+                impact.latency_ms,
+                impact.requests == impact.bad && impact.requests > 0,
+            ) {
                 (None, false) => Value::Unknown,
                 (latencies, _) => latency(metric, latencies),
             }
         }
-        Metric::Throughput => counted(count(impact.requests - impact.bad) / (impact.window_ms / 1e3)),
+        Metric::Throughput => {
+            counted(count(impact.requests - impact.bad) / (impact.window_ms / 1e3))
+        }
         Metric::TimeToRecover => never(impact.time_to_recover_ms),
         Metric::TimeToRecoverPerformance if !result.loads.iter().any(limited) => Value::Unknown,
         Metric::TimeToRecoverPerformance => never(impact.time_to_recover_performance_ms),
         Metric::Outage => Value::Unknown,
     };
-    Figure { whose: format!("{} after {} ({})", impact.load, impact.fault, edge_name(impact.edge)), value }
+    Figure {
+        whose: format!(
+            "{} after {} ({})",
+            impact.load,
+            impact.fault,
+            edge_name(impact.edge)
+        ),
+        value,
+    }
 }
 
 fn latency(metric: Metric, latencies: Option<Percentiles>) -> Value {
-    let Some(p) = latencies else { return Value::Never };
+    let Some(p) = latencies else {
+        return Value::Never;
+    };
     Value::Measured(match metric {
         Metric::P50 => p.p50,
         Metric::P90 => p.p90,
@@ -189,7 +248,9 @@ fn latency(metric: Metric, latencies: Option<Percentiles>) -> Value {
 fn longest<'a>(outages: impl Iterator<Item = &'a Outage>) -> Value {
     let mut longest = 0.0_f64;
     for outage in outages {
-        let Some(duration) = outage.duration_ms else { return Value::Never };
+        let Some(duration) = outage.duration_ms else {
+            return Value::Never;
+        };
         longest = longest.max(duration);
     }
     Value::Measured(longest)
@@ -202,8 +263,12 @@ pub fn written(metric: Metric, value: f64) -> String {
         Metric::ErrorRate => format!("{} %", trimmed(value * 100.0)),
         Metric::Bad | Metric::Unknown | Metric::Dropped => format!("{value:.0}"),
         Metric::Throughput => format!("{}/s", trimmed(value)),
-        Metric::P50 | Metric::P90 | Metric::P99 | Metric::P999 | Metric::MaxLatency => duration(value),
-        Metric::TimeToRecover | Metric::TimeToRecoverPerformance | Metric::Outage => duration(value),
+        Metric::P50 | Metric::P90 | Metric::P99 | Metric::P999 | Metric::MaxLatency => {
+            duration(value)
+        }
+        Metric::TimeToRecover | Metric::TimeToRecoverPerformance | Metric::Outage => {
+            duration(value)
+        }
     }
 }
 
@@ -219,14 +284,19 @@ pub fn duration(ms: f64) -> String {
     }
 }
 
-/// Three significant digits after the first, without trailing zeros: `0.0456`, `4.12`, `66.7`, `213`.
+/// About three significant digits, without trailing zeros: `0.0456`, `4.12`, `66.7`, `213`.
 fn trimmed(value: f64) -> String {
     let digits = match value.abs() {
         v if v >= 100.0 => 0,
         v if v >= 10.0 => 1,
         v if v >= 1.0 => 2,
+        v if v >= 0.1 => 3,
         _ => 4,
     };
     let text = format!("{value:.digits$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
 }

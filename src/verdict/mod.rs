@@ -65,11 +65,20 @@ pub fn judge(gates: &[Gate], result: &RunResult) -> Judgement {
     };
     let hints = trust::hints(result, &gates);
     let reasons = doubts.into_iter().chain(failed).chain(nothing).collect();
-    Judgement { verdict, reasons, gates, hints }
+    Judgement {
+        verdict,
+        reasons,
+        gates,
+        hints,
+    }
 }
 
 fn failure(gate: &GateResult) -> String {
-    let at = gate.worst.as_ref().map(|w| format!(" ({w})")).unwrap_or_default();
+    let at = gate
+        .worst
+        .as_ref()
+        .map(|w| format!(" ({w})"))
+        .unwrap_or_default();
     let measured = match (&gate.note, gate.measured) {
         (Some(note), _) => note.clone(),
         (None, Some(value)) => format!("measured {}", gate::written(gate.metric, value)),

@@ -5,7 +5,13 @@ use crate::history::{EndReason, History};
 use crate::plan::{Comparison, GateScope, Metric};
 
 fn gate(metric: Metric, comparison: Comparison, limit: f64, scope: GateScope) -> Gate {
-    Gate { metric, comparison, limit, written: format!("{comparison:?} {limit}"), scope }
+    Gate {
+        metric,
+        comparison,
+        limit,
+        written: format!("{comparison:?} {limit}"),
+        scope,
+    }
 }
 
 fn at_most(metric: Metric, limit: f64) -> Gate {
@@ -14,7 +20,10 @@ fn at_most(metric: Metric, limit: f64) -> Gate {
 
 /// Workload `a` never fails; `b` fails for a second after each of two occurrences of a fault.
 fn known(gates: Vec<Gate>) -> History {
-    let operations = [steady(200, 50, &[]), steady(200, 50, &[(10_000, 11_000), (30_000, 31_500)])];
+    let operations = [
+        steady(200, 50, &[]),
+        steady(200, 50, &[(10_000, 11_000), (30_000, 31_500)]),
+    ];
     let mut plan = plan(&["a", "b"], 2, 50);
     plan.observe = false;
     plan.gates = gates;
@@ -36,7 +45,10 @@ fn the_worst_workload_and_fault_counts_and_is_named() {
     assert_eq!(gates[0].measured, Some(1_500.0));
     assert_eq!(gates[0].worst.as_deref(), Some("b after stop #2 (inject)"));
     assert!(reasons[0].contains("stop #2"), "{reasons:?}");
-    assert_eq!(verdict_of(vec![at_most(Metric::TimeToRecover, 1_500.0)]).0, Verdict::Pass);
+    assert_eq!(
+        verdict_of(vec![at_most(Metric::TimeToRecover, 1_500.0)]).0,
+        Verdict::Pass
+    );
 }
 
 #[test]
@@ -44,29 +56,71 @@ fn each_scope_looks_at_its_own() {
     let load = |name: &str| GateScope::Load(name.to_owned());
     let fault = GateScope::Fault("stop".to_owned());
     let cases = [
-        (gate(Metric::Bad, Comparison::AtMost, 0.0, load("a")), Some(0.0), true),
-        (gate(Metric::Bad, Comparison::AtMost, 0.0, load("b")), Some(500.0), false),
-        (gate(Metric::Bad, Comparison::AtMost, 300.0, fault.clone()), Some(300.0), true),
-        (gate(Metric::ErrorRate, Comparison::Below, 0.15, fault.clone()), Some(0.15), false),
-        (gate(Metric::Outage, Comparison::AtMost, 1_500.0, fault), Some(1_500.0), true),
-        (gate(Metric::Throughput, Comparison::AtLeast, 195.0, GateScope::Run), Some(9_100.0 / 48.0), false),
-        (gate(Metric::Unknown, Comparison::Equal, 0.0, GateScope::Run), Some(0.0), true),
+        (
+            gate(Metric::Bad, Comparison::AtMost, 0.0, load("a")),
+            Some(0.0),
+            true,
+        ),
+        (
+            gate(Metric::Bad, Comparison::AtMost, 0.0, load("b")),
+            Some(500.0),
+            false,
+        ),
+        (
+            gate(Metric::Bad, Comparison::AtMost, 300.0, fault.clone()),
+            Some(300.0),
+            true,
+        ),
+        (
+            gate(Metric::ErrorRate, Comparison::Below, 0.15, fault.clone()),
+            Some(0.15),
+            false,
+        ),
+        (
+            gate(Metric::Outage, Comparison::AtMost, 1_500.0, fault),
+            Some(1_500.0),
+            true,
+        ),
+        (
+            gate(
+                Metric::Throughput,
+                Comparison::AtLeast,
+                195.0,
+                GateScope::Run,
+            ),
+            Some(9_100.0 / 48.0),
+            false,
+        ),
+        (
+            gate(Metric::Unknown, Comparison::Equal, 0.0, GateScope::Run),
+            Some(0.0),
+            true,
+        ),
     ];
     for (gate, measured, passed) in cases {
         let (_, gates, _) = verdict_of(vec![gate]);
-        assert_eq!((gates[0].measured, gates[0].passed, gates[0].judged), (measured, passed, true));
+        assert_eq!(
+            (gates[0].measured, gates[0].passed, gates[0].judged),
+            (measured, passed, true)
+        );
     }
 }
 
 #[test]
 fn what_did_not_recover_fails_an_upper_limit_however_high() {
-    let mut history = known(vec![at_most(Metric::TimeToRecover, 1e12), at_most(Metric::Outage, 1e12)]);
+    let mut history = known(vec![
+        at_most(Metric::TimeToRecover, 1e12),
+        at_most(Metric::Outage, 1e12),
+    ]);
     let operations = [steady(200, 50, &[]), steady(200, 50, &[(10_000, 50_000)])];
     history.loads = crate::analysis::known::history(plan(&["a", "b"], 2, 50), &operations).loads;
     let result = analyze(&history);
     assert_eq!(result.verdict, Verdict::Fail);
     for gate in &result.gates {
-        assert_eq!((gate.measured, gate.passed, gate.judged), (None, false, true));
+        assert_eq!(
+            (gate.measured, gate.passed, gate.judged),
+            (None, false, true)
+        );
         assert!(gate.note.is_some());
     }
 }
@@ -82,25 +136,44 @@ fn no_gate_proves_nothing_unless_the_scenario_only_observes() {
 #[test]
 fn a_gate_on_nothing_is_inconclusive_and_not_passed() {
     let nothing = GateScope::Fault("another".to_owned());
-    let gates = vec![gate(Metric::Bad, Comparison::AtMost, 9.0, nothing), at_most(Metric::Bad, 1e6)];
+    let gates = vec![
+        gate(Metric::Bad, Comparison::AtMost, 9.0, nothing),
+        at_most(Metric::Bad, 1e6),
+    ];
     let (verdict, gates, _) = verdict_of(gates);
-    assert_eq!((verdict, gates[0].passed, gates[1].passed), (Verdict::Inconclusive, false, true));
+    assert_eq!(
+        (verdict, gates[0].passed, gates[1].passed),
+        (Verdict::Inconclusive, false, true)
+    );
 }
 
 type Spoil = fn(&mut History);
 
 #[test]
 fn a_measurement_in_doubt_is_neither_pass_nor_fail_and_still_names_failed_gates() {
-    let spoils: [(&str, Spoil); 9] = [
-        ("could not be confirmed", |h| h.faults[0].targets[0].confirmed = None),
-        ("heal of fault", |h| h.faults[1].targets[0].heal_confirmed = None),
+    let spoils: [(&str, Spoil); 10] = [
+        ("was not recorded", |h| h.generator = None),
+        ("could not be confirmed", |h| {
+            h.faults[0].targets[0].confirmed = None
+        }),
+        ("heal of fault", |h| {
+            h.faults[1].targets[0].heal_confirmed = None
+        }),
         ("did not take place", |h| drop(h.faults.remove(1))),
         ("late", |h| h.generator.as_mut().unwrap().late_p99_ms = 11.0),
-        ("processor time", |h| h.generator.as_mut().unwrap().cpu_ratio = Some(0.95)),
-        ("overloaded", |h| h.generator.as_mut().unwrap().host_idle_ratio = Some(0.01)),
-        ("interrupted", |h| h.end.as_mut().unwrap().reason = EndReason::Interrupted),
+        ("processor time", |h| {
+            h.generator.as_mut().unwrap().cpu_ratio = Some(0.95)
+        }),
+        ("overloaded", |h| {
+            h.generator.as_mut().unwrap().host_idle_ratio = Some(0.01)
+        }),
+        ("interrupted", |h| {
+            h.end.as_mut().unwrap().reason = EndReason::Interrupted
+        }),
         ("ended before", |h| h.end = None),
-        ("never made", |h| h.end.as_mut().unwrap().scheduled[0] += 1_000),
+        ("never made", |h| {
+            h.end.as_mut().unwrap().scheduled[0] += 1_000
+        }),
     ];
     for (words, spoil) in spoils {
         for limit in [0.0, 1e6] {
@@ -109,8 +182,15 @@ fn a_measurement_in_doubt_is_neither_pass_nor_fail_and_still_names_failed_gates(
             let result = analyze(&history);
             assert_eq!(result.verdict, Verdict::Inconclusive, "{words}");
             let reasons = &result.verdict_reasons;
-            assert!(reasons.iter().any(|r| r.contains(words)), "{words}: {reasons:?}");
-            assert_eq!(reasons.iter().any(|r| r.starts_with("bad ")), limit == 0.0, "{reasons:?}");
+            assert!(
+                reasons.iter().any(|r| r.contains(words)),
+                "{words}: {reasons:?}"
+            );
+            assert_eq!(
+                reasons.iter().any(|r| r.starts_with("bad ")),
+                limit == 0.0,
+                "{reasons:?}"
+            );
         }
     }
 }
@@ -126,7 +206,12 @@ fn dropped_arrivals_are_a_result_and_no_doubt() {
 fn an_external_fault_is_marked_at_its_planned_time_and_needs_no_confirmation() {
     let mut history = known(vec![at_most(Metric::TimeToRecover, 2_000.0)]);
     history.faults.clear();
-    history.head.plan.faults.iter_mut().for_each(|f| f.kind = "external".to_owned());
+    history
+        .head
+        .plan
+        .faults
+        .iter_mut()
+        .for_each(|f| f.kind = "external".to_owned());
     let result = analyze(&history);
     assert_eq!((result.verdict, result.impacts.len()), (Verdict::Pass, 8));
     assert_eq!(result.faults[0].confirmed, None);
@@ -135,7 +220,13 @@ fn an_external_fault_is_marked_at_its_planned_time_and_needs_no_confirmation() {
 #[test]
 fn values_are_written_for_people() {
     use gate::{duration, written};
-    let cases = [(0.0, "0 s"), (0.021, "0.021 ms"), (4.123, "4.12 ms"), (213.4, "213 ms"), (3214.0, "3.214 s")];
+    let cases = [
+        (0.0, "0 s"),
+        (0.021, "0.021 ms"),
+        (4.123, "4.12 ms"),
+        (213.4, "213 ms"),
+        (3214.0, "3.214 s"),
+    ];
     for (ms, text) in cases {
         assert_eq!(duration(ms), text);
     }

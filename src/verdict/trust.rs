@@ -30,8 +30,13 @@ pub fn doubts(result: &RunResult) -> Vec<String> {
     if result.loads.is_empty() {
         doubts.push("there was no workload".to_owned());
     }
-    if let Some(health) = &result.generator {
-        doubts.extend(bottleneck(health));
+    match &result.generator {
+        Some(health) => doubts.extend(bottleneck(health)),
+        // A run that ended as planned has no excuse; of any other the reason is already given.
+        None if doubts.is_empty() => {
+            doubts.push("how well lbtest kept to its schedule was not recorded".to_owned());
+        }
+        None => {}
     }
     doubts.extend(result.loads.iter().flat_map(of_load));
     doubts.extend(result.faults.iter().filter_map(|f| of_fault(f, result)));
@@ -71,14 +76,19 @@ fn of_load(load: &LoadResult) -> Option<String> {
     let scheduled = crate::analysis::count(load.lost + load.requests);
     let lost = crate::analysis::count(load.lost);
     if lost > scheduled * MAX_LOST_RATIO && load.lost > 10 {
-        return Some(format!("workload {name}: {} scheduled arrivals were never made", load.lost));
+        return Some(format!(
+            "workload {name}: {} scheduled arrivals were never made",
+            load.lost
+        ));
     }
     let steady = &load.baseline;
     if steady.holds {
         return None;
     }
     Some(if steady.requests == 0 {
-        format!("workload {name} had no operation between the end of the warm-up and the first fault")
+        format!(
+            "workload {name} had no operation between the end of the warm-up and the first fault"
+        )
     } else {
         format!(
             "workload {name} was not steady before the first fault: {} of {} operations were bad (limit {} %)",
@@ -98,28 +108,44 @@ fn of_fault(fault: &FaultResult, result: &RunResult) -> Option<String> {
         return due.then(|| format!("fault {name} did not take place{notes}"));
     };
     if at >= result.end.measured_to_ms {
-        return Some(format!("fault {name} took place only after the end of the load"));
+        return Some(format!(
+            "fault {name} took place only after the end of the load"
+        ));
     }
     if fault.confirmed == Some(false) {
-        return Some(format!("fault {name} could not be confirmed{}", notes(fault)));
+        return Some(format!(
+            "fault {name} could not be confirmed{}",
+            notes(fault)
+        ));
     }
     if fault.heal_confirmed == Some(false) {
-        return Some(format!("the heal of fault {name} could not be confirmed{}", notes(fault)));
+        return Some(format!(
+            "the heal of fault {name} could not be confirmed{}",
+            notes(fault)
+        ));
     }
     None
 }
 
 fn notes(fault: &FaultResult) -> String {
-    if fault.notes.is_empty() { String::new() } else { format!(": {}", fault.notes.join("; ")) }
+    if fault.notes.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", fault.notes.join("; "))
+    }
 }
 
 /// What to do about what was seen, in plain sentences.
 #[must_use]
 pub fn hints(result: &RunResult, gates: &[GateResult]) -> Vec<String> {
     let mut hints = Vec::new();
-    let never = |g: &GateResult| g.metric == Metric::TimeToRecover && g.judged && g.measured.is_none();
+    let never =
+        |g: &GateResult| g.metric == Metric::TimeToRecover && g.judged && g.measured.is_none();
     if gates.iter().any(never) {
-        let late = result.impacts.iter().find(|i| !i.recovered && short_window(i, result));
+        let late = result
+            .impacts
+            .iter()
+            .find(|i| !i.recovered && short_window(i, result));
         if let Some(impact) = late {
             hints.push(format!(
                 "the window after {} ({}) may have been too short to see {} recover: leave more time before the next \
@@ -138,7 +164,10 @@ pub fn hints(result: &RunResult, gates: &[GateResult]) -> Vec<String> {
     }
     let health = result.generator.as_ref();
     if health.is_some_and(|h| !bottleneck(h).is_empty()) {
-        hints.push("lower the rate, free the machine, or give lbtest more workers, and run again".to_owned());
+        hints.push(
+            "lower the rate, free the machine, or give lbtest more workers, and run again"
+                .to_owned(),
+        );
     }
     hints
 }

@@ -11,8 +11,12 @@ fn write(history: &History, path: &Path) {
         if !load.instances.is_empty() {
             writer.instances(i, &load.instances).unwrap();
         }
-        load.slots.iter().for_each(|(index, slot)| writer.slot(i, *index, slot).unwrap());
-        load.seconds.iter().for_each(|(index, second)| writer.second(i, *index, second).unwrap());
+        load.slots
+            .iter()
+            .for_each(|(index, slot)| writer.slot(i, *index, slot).unwrap());
+        load.seconds
+            .iter()
+            .for_each(|(index, second)| writer.second(i, *index, second).unwrap());
     }
     history.events.iter().for_each(|e| writer.event(e).unwrap());
     history.faults.iter().for_each(|f| writer.fault(f).unwrap());
@@ -26,7 +30,12 @@ fn write(history: &History, path: &Path) {
 }
 
 fn operation() -> impl Strategy<Value = (u64, u8, u64, Option<u8>)> {
-    (0u64..3_000_000, 0u8..6, 0u64..5_000_000, proptest::option::of(0u8..3))
+    (
+        0u64..3_000_000,
+        0u8..6,
+        0u64..5_000_000,
+        proptest::option::of(0u8..3),
+    )
 }
 
 fn sample(operations: &[(u64, u8, u64, Option<u8>)]) -> History {
@@ -40,9 +49,13 @@ fn sample(operations: &[(u64, u8, u64, Option<u8>)]) -> History {
         };
         let instance = instance.map(|n| recorder.instance(&format!("app{n}")));
         let operation = op(*at, outcome, Duration::from_micros(*latency));
-        recorder.record(&Operation { instance, ..operation });
+        recorder.record(&Operation {
+            instance,
+            ..operation
+        });
     }
-    let mut history = crate::analysis::known::history(plan(&["web", "\"odd\"\n"], 0, 3), &[vec![], vec![]]);
+    let mut history =
+        crate::analysis::known::history(plan(&["web", "\"odd\"\n"], 0, 3), &[vec![], vec![]]);
     let mut collector = Collector::new(["web"], 1);
     collector.add(&Flush {
         worker: 0,
@@ -168,10 +181,21 @@ fn a_record_of_an_unknown_kind_is_skipped_and_nonsense_is_refused_with_its_line(
         read(&path)
     };
     assert!(with(r#"{"tcp_metrics":{"retransmits":3}}"#).is_ok());
-    for bad in ["nonsense", r#"{"slot":{"load":9,"index":0,"ok":1,"span":null}}"#, r#"{"slot":{}}"#, head] {
-        assert!(matches!(with(bad), Err(HistoryFileError::Line { line: 2, .. })), "{bad}");
+    for bad in [
+        "nonsense",
+        r#"{"slot":{"load":9,"index":0,"ok":1,"span":null}}"#,
+        r#"{"slot":{}}"#,
+        head,
+    ] {
+        assert!(
+            matches!(with(bad), Err(HistoryFileError::Line { line: 2, .. })),
+            "{bad}"
+        );
     }
     std::fs::write(&path, "").unwrap();
     assert!(matches!(read(&path), Err(HistoryFileError::NoHead { .. })));
-    assert!(matches!(read(Path::new("/nonexistent")), Err(HistoryFileError::Io { .. })));
+    assert!(matches!(
+        read(Path::new("/nonexistent")),
+        Err(HistoryFileError::Io { .. })
+    ));
 }
