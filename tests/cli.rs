@@ -273,6 +273,31 @@ fn a_password_is_shown_nowhere() {
 }
 
 #[test]
+fn targets_are_held_against_the_compose_file() {
+    let text = GOOD
+        .replace(
+            "name = \"marks\"",
+            "name = \"marks\"\ntopology = \"compose.yaml\"",
+        )
+        .replace("external = {}", "stop = { target = \"postgres-slave\" }");
+    let compose = "services:\n  postgres-slave1: { image: x }\n";
+    let folder = folder(&[
+        ("s.toml", &text),
+        ("compose.yaml", compose),
+        ("bad.yaml", "services:\n  a: { imgae: x }\n b\n"),
+    ]);
+    let (code, out, err) = outcome(lbtest(folder.path()).args(["check", "s.toml", "compose.yaml"]));
+    assert_eq!((code, out.as_str()), (2, "compose.yaml: ok\n"), "{err}");
+    assert!(err.contains("s.toml:15:19: fault `somebody pulls the plug`: the topology has no service `postgres-slave`"), "{err}");
+    assert!(err.contains("did you mean `postgres-slave1`?"), "{err}");
+    for command in ["check", "up", "down"] {
+        let (code, _, err) = outcome(lbtest(folder.path()).args([command, "bad.yaml"]));
+        assert_eq!(code, 2, "{err}");
+        assert!(err.contains("bad.yaml:"), "{err}");
+    }
+}
+
+#[test]
 fn every_shell_gets_its_completions() {
     let folder = folder(&[]);
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
