@@ -135,8 +135,9 @@ fn starred(line: &str, from: usize, to: usize) -> String {
         return line.to_owned();
     }
     let secret = &line[from..to];
-    // What comes from the environment is no secret; nor is the syntax around a value.
-    if secret.starts_with("${") {
+    // The name of an environment variable is no secret; its default may be one.
+    let name_alone = secret.starts_with("${") && secret.find('}') == Some(secret.len() - 1);
+    if name_alone && !secret.contains(":-") {
         return line.to_owned();
     }
     format!(

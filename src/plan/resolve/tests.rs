@@ -1,4 +1,3 @@
-
 use super::*;
 use crate::compose::topology::Service;
 use crate::scenario::{Overrides, parse};
