@@ -121,8 +121,8 @@ mod tests {
             (0, (1, 1)),
             (5, (2, 1)),
             (9, (2, 4)),
-            (14, (3, 1)),
-            (15, (4, 1)),
+            (15, (3, 1)),
+            (16, (4, 1)),
         ] {
             assert_eq!(file.line_column(offset), expected);
             assert_eq!(file.offset_of(expected.0, expected.1), offset);

@@ -4,11 +4,9 @@ use super::args::{Check, Common};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::{diagnostics, output, topology};
-use crate::scenario::{self, Overrides, TopologySource};
+use crate::scenario::{self, Overrides};
 use crate::source::Mistake;
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
 
 /// Checks every file and says of each whether it is good.
 pub fn run(args: &Check, common: &Common) -> Result<Exit, Failure> {
@@ -44,7 +42,9 @@ fn one(file: &Path) -> Result<Vec<Mistake>, Failure> {
             warnings.extend(read.into_iter().flat_map(|r| r.warnings));
             Ok(warnings)
         }
-        Some("yaml" | "yml") => Ok(topology::read(&compose_files(&[file]))?.warnings),
+        Some("yaml" | "yml") => {
+            Ok(topology::read(&topology::compose_files(&[file.to_path_buf()]))?.warnings)
+        }
         Some(_) | None => Err(Failure::Usage {
             message: format!(
                 "{} is neither a scenario nor a compose file",
@@ -52,17 +52,5 @@ fn one(file: &Path) -> Result<Vec<Mistake>, Failure> {
             ),
             help: "scenarios end in .toml, compose files in .yaml or .yml".to_owned(),
         }),
-    }
-}
-
-/// Compose files that stand for themselves, without a scenario.
-pub fn compose_files(files: &[&Path]) -> TopologySource {
-    TopologySource {
-        files: files.iter().map(|f| f.to_path_buf()).collect(),
-        profiles: Vec::new(),
-        project: None,
-        env: BTreeMap::new(),
-        ready_timeout: Duration::from_secs(120),
-        span: 0..0,
     }
 }

@@ -52,16 +52,13 @@ fn render(mistake: &Mistake, severity: Severity) -> String {
         return plain();
     }
     let text = inert_keeping_length(&without_passwords(&mistake.file.text));
-    let end = mistake.span.end.min(text.len());
-    let start = mistake.span.start.min(end);
+    let start = boundary(&text, mistake.span.start);
+    let end = boundary(&text, mistake.span.end).max(start);
     // A mistake in a whole table marks its first line: what is wrong is said in words.
     let end = text[start..end].find('\n').map_or(end, |i| start + i);
     let mut diagnostic =
         MietteDiagnostic::new(output::inert(&mistake.message)).with_severity(severity);
-    diagnostic.labels = Some(vec![LabeledSpan::new_primary_with_span(
-        Some("here".to_owned()),
-        start..end,
-    )]);
+    diagnostic.labels = Some(vec![LabeledSpan::new_primary_with_span(None, start..end)]);
     diagnostic.help = help.clone();
     let report = miette::Report::new(diagnostic).with_source_code(NamedSource::new(&path, text));
     let theme = if output::colour(std::io::stderr().is_terminal()) {
@@ -80,6 +77,14 @@ fn render(mistake: &Mistake, severity: Severity) -> String {
         Ok(()) => format!("{headline}{}\n", excerpt(&out)),
         Err(_) => plain(),
     }
+}
+
+/// The start of the character that holds this byte; the text's end where it is past that.
+fn boundary(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len()))
+        .rev()
+        .find(|i| text.is_char_boundary(*i))
+        .unwrap_or(0)
 }
 
 /// The report without its own first line, which the headline replaces.
@@ -130,8 +135,9 @@ fn starred(line: &str, from: usize, to: usize) -> String {
         return line.to_owned();
     }
     let secret = &line[from..to];
-    // What comes from the environment is no secret; nor is the syntax around a value.
-    if secret.starts_with("${") {
+    // The name of an environment variable is no secret; its default may be one.
+    let name_alone = secret.starts_with("${") && secret.find('}') == Some(secret.len() - 1);
+    if name_alone && !secret.contains(":-") {
         return line.to_owned();
     }
     format!(

@@ -9,6 +9,7 @@ use crate::plan::{Gate, GateScope, Plan};
 use crate::scenario::{self, Overrides};
 use comfy_table::Table;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 /// Resolves a scenario and prints it.
 pub fn run(args: &PlanArgs) -> Result<Exit, Failure> {
@@ -98,7 +99,7 @@ fn timeline(plan: &Plan) -> Table {
     rows.sort_by_key(|(at, ..)| *at);
     let mut table = table(&["at", "what", "whom"]);
     for (at, what, whom) in rows {
-        table.add_row([format!("{:?}", at.since_zero()), what, whom]);
+        table.add_row([time(at.since_zero()), what, whom]);
     }
     table
 }
@@ -113,10 +114,19 @@ fn loads(plan: &Plan) -> Table {
             load.arrivals.clone(),
             load.scheduled
                 .map_or_else(|| "as answered".to_owned(), |n| n.to_string()),
-            format!("{:?}", load.timeout),
+            time(load.timeout),
         ]);
     }
     table
+}
+
+/// `0s`, `1.5s`, `45s`.
+fn time(length: Duration) -> String {
+    if length.is_zero() {
+        "0s".to_owned()
+    } else {
+        format!("{length:?}")
+    }
 }
 
 fn gate(gate: &Gate) -> String {

@@ -56,7 +56,8 @@ fn itself(entry: &Entry, read: &Read<'_>, report: &Report) {
         let message = format!("services.{}: {message}", entry.key.text);
         report.mistake(key.mistake(message).with_help(help));
     };
-    if service.image.is_none() && service.build.is_none() {
+    let has = |name| entry.value.get(name).is_some_and(|n| !n.is_null());
+    if !has("image") && !has("build") {
         wrong(
             key,
             "neither image nor build is given",
@@ -231,8 +232,11 @@ fn container_names(active: &Active<'_>, report: &Report) {
     }
 }
 
+/// Addresses that a host port is bound to, with the services that do.
+type Holders<'a> = Vec<(Option<IpAddr>, &'a str)>;
+
 fn host_ports(active: &Active<'_>, report: &Report) {
-    let mut taken: HashMap<(u16, &str), Vec<(Option<IpAddr>, &str)>> = HashMap::new();
+    let mut taken: HashMap<(u16, &str), Holders<'_>> = HashMap::new();
     for (name, (_, read)) in active {
         for (port, node) in &read.ports {
             let Port {

@@ -123,9 +123,6 @@ impl<'a> Files<'a> {
                 None => document,
             });
         }
-        if let Some(whole) = &mut whole {
-            merge::without_resets(whole);
-        }
         whole
     }
 

@@ -126,7 +126,7 @@ fn unique(entries: Vec<Entry>) -> Vec<Entry> {
 
 /// Lays `over` on `base`.
 pub fn merge(base: Node, over: Node, path: &Path<'_>, report: &Report) -> Node {
-    if over.directive == Directive::Override {
+    if over.directive == Directive::Override || base.directive == Directive::Reset {
         return over;
     }
     if over.is_null() && !matches!(base.value, Value::Scalar(_)) {

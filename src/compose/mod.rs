@@ -147,7 +147,13 @@ fn resolve(request: &LoadRequest, files: &mut Files<'_>) -> Option<Topology> {
         .collect();
     let mut model = files.merged(documents)?;
     extends::resolve(&mut model, files);
+    // Only now: a service takes back with `!reset` what it extends.
+    merge::without_resets(&mut model);
     check_top_level(&model, report);
+    // A part that is missing would show as mistakes in what is left.
+    if report.failed() {
+        return None;
+    }
     let mut topology = Topology {
         project,
         files: request.files.iter().map(|f| absolute(f)).collect(),

@@ -33,6 +33,7 @@ pub fn parse(origin: &Arc<Origin>) -> Result<Vec<Node>, Mistake> {
         anchors: HashMap::new(),
         weight: 0,
         documents: Vec::new(),
+        tag_span: None,
     };
     for next in Parser::new_from_str_with_options(&origin.file.text, options) {
         let (event, span) = next.map_err(|e| {
@@ -42,6 +43,7 @@ pub fn parse(origin: &Arc<Origin>) -> Result<Vec<Node>, Mistake> {
             Mistake::new(&origin.file, at..at, format!("not valid YAML: {message}"))
                 .with_help("YAML is indented with spaces; text with `: `, `#` or a leading `*`, `&`, `!`, `@`, `%` needs quotes")
         })?;
+        tree.tag_span = span.tag_span().and_then(|s| s.byte_range());
         tree.event(event, span.byte_range().unwrap_or(0..0))?;
     }
     Ok(tree.documents)
@@ -76,6 +78,8 @@ struct Tree<'a> {
     anchors: HashMap<usize, Node>,
     weight: usize,
     documents: Vec<Node>,
+    /// Where the tag of the present event stands.
+    tag_span: Option<Range<usize>>,
 }
 
 impl Tree<'_> {
@@ -164,7 +168,7 @@ impl Tree<'_> {
             ("!", "override") => Ok((Directive::Override, false)),
             _ => Err(self
                 .wrong(
-                    span.clone(),
+                    self.tag_span.clone().unwrap_or_else(|| span.clone()),
                     format!("the tag `{}` is not known", tag.original()),
                 )
                 .with_help("compose files know `!reset` and `!override`")),
@@ -185,7 +189,14 @@ impl Tree<'_> {
         };
         let (value, span) = match frame.body {
             Body::List(items) => {
-                let span = items.first().map_or(frame.span.clone(), |i| i.span.clone());
+                // A block list is pointed at where its first dash is.
+                let start = frame.span.start;
+                let dash = self.origin.file.text.as_bytes().get(start) == Some(&b'-');
+                let span = if dash {
+                    start..start + 1
+                } else {
+                    frame.span.clone()
+                };
                 (Value::List(items), span)
             }
             Body::Map {

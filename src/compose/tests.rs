@@ -1,1 +1,729 @@
+//! Whole files, as users write them, and every mistake at its line and column.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::topology::{Condition, Healthcheck, Mount, Restart, Service};
+use super::{ComposeError, LoadRequest, Loaded, load};
+
+const BLOG: &str = include_str!("fixtures/blog.yaml");
+const KAFKA: &str = include_str!("fixtures/kafka.yaml");
+const MONITORING: &str = include_str!("fixtures/monitoring.yaml");
+
+/// Files in a folder of their own.
+struct Case {
+    folder: TempDir,
+    request: LoadRequest,
+}
+
+impl Case {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let folder = TempDir::with_prefix("compose").unwrap();
+        for (name, text) in files {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let first = folder
+            .path()
+            .join(files.first().map_or("none.yaml", |f| f.0));
+        let request = LoadRequest {
+            files: vec![first],
+            project: Some("p".into()),
+            ..LoadRequest::default()
+        };
+        Self { folder, request }
+    }
+
+    fn env(mut self, pairs: &[(&str, &str)]) -> Self {
+        self.request.env = pairs
+            .iter()
+            .map(|(k, v)| ((*k).into(), (*v).into()))
+            .collect();
+        self
+    }
+
+    fn and(mut self, file: &str) -> Self {
+        self.request.files.push(self.folder.path().join(file));
+        self
+    }
+
+    fn load(&self) -> Result<Loaded, ComposeError> {
+        load(&self.request)
+    }
+
+    fn service(&self, name: &str) -> Service {
+        self.load().unwrap().topology.services.remove(name).unwrap()
+    }
+}
+
+fn one(text: &str) -> Case {
+    Case::new(&[("compose.yaml", text)])
+}
+
+fn strings(map: &BTreeMap<String, String>) -> Vec<(&str, &str)> {
+    map.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect()
+}
+
+#[test]
+fn a_blog_with_its_database_is_read_as_it_was_meant() {
+    let mut case = one(BLOG).env(&[("FROM_OUTSIDE", "yes")]);
+    case.request.project = None;
+    let loaded = case.load().unwrap();
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+    let topology = loaded.topology;
+    assert_eq!(topology.project, "blog");
+    let db = &topology.services["db"];
+    assert_eq!(
+        strings(&db.environment),
+        [
+            ("FROM_OUTSIDE", "yes"),
+            ("MYSQL_DATABASE", "wordpress"),
+            ("MYSQL_ROOT_PASSWORD", "somewordpress")
+        ]
+    );
+    assert_eq!(
+        db.command.as_deref(),
+        Some(
+            &[
+                "--default-authentication-plugin=mysql_native_password".into(),
+                "--sql-mode=".into()
+            ][..]
+        )
+    );
+    let Some(Healthcheck::Test {
+        test,
+        timeout,
+        start_period,
+        ..
+    }) = &db.healthcheck
+    else {
+        panic!("no test")
+    };
+    assert_eq!(test.len(), 5);
+    assert_eq!(*timeout, Some(Duration::from_secs(90)));
+    assert_eq!(*start_period, Some(Duration::from_millis(500)));
+    assert_eq!(db.restart, Some(Restart::Always));
+    assert!(
+        matches!(&db.mounts[1], Mount::Bind { source, read_only: true, create: true, .. }
+        if *source == topology.working_dir.join("initdb"))
+    );
+
+    let wordpress = &topology.services["wordpress"];
+    assert_eq!(wordpress.image.as_deref(), Some("wordpress:latest"));
+    assert_eq!(wordpress.environment["PRICE"], "$5");
+    assert_eq!(wordpress.environment["WORDPRESS_TLS"], "true");
+    let ports: Vec<_> = wordpress
+        .ports
+        .iter()
+        .map(|p| (p.target, p.published, p.protocol.as_str()))
+        .collect();
+    let expected = [
+        (80, Some(8080), "tcp"),
+        (443, Some(8443), "tcp"),
+        (9000, Some(9000), "udp"),
+        (9001, Some(9001), "udp"),
+    ];
+    assert_eq!(ports, expected);
+    assert!(
+        wordpress
+            .ports
+            .iter()
+            .all(|p| p.host_ip == Some(IpAddr::from([127, 0, 0, 1])))
+    );
+    assert_eq!(wordpress.depends_on["db"].condition, Condition::Healthy);
+    assert_eq!(wordpress.networks["back"].aliases, ["wp", "blog"]);
+    assert_eq!(wordpress.resources.memory, Some(512 << 20));
+    assert_eq!(wordpress.resources.nano_cpus, Some(500_000_000));
+    assert_eq!(wordpress.ulimits["nofile"], (20_000, 40_000));
+    assert_eq!(strings(&wordpress.extensions), [("role", "app")]);
+    assert_eq!(
+        topology.networks.keys().collect::<Vec<_>>(),
+        ["back", "front"]
+    );
+    assert_eq!(topology.networks["back"].name, "blog_back");
+    assert_eq!(topology.volumes["db_data"].name, "blog_db_data");
+}
+
+#[test]
+fn anchors_and_merge_keys_are_followed() {
+    let loaded = one(KAFKA).load().unwrap();
+    let topology = loaded.topology;
+    assert_eq!(
+        topology.services.keys().collect::<Vec<_>>(),
+        ["kafka1", "kafka2", "topics"]
+    );
+    let kafka2 = &topology.services["kafka2"];
+    assert_eq!(kafka2.environment["KAFKA_NODE_ID"], "2");
+    assert_eq!(
+        kafka2.environment["KAFKA_PROCESS_ROLES"],
+        "broker,controller"
+    );
+    assert_eq!(kafka2.stop_grace_period, Some(Duration::from_secs(60)));
+    assert!(
+        matches!(&kafka2.healthcheck, Some(Healthcheck::Test { interval, retries: Some(5), test, .. })
+        if *interval == Some(Duration::from_secs(20)) && test[0] == "CMD-SHELL")
+    );
+    assert_eq!(topology.volumes["k2"].name, "second-broker");
+    assert_eq!(topology.networks["default"].name, "p_default");
+    assert_eq!(
+        topology.services["topics"].command.as_deref(),
+        Some(&["kafka-topics.sh --create --topic orders".to_owned()][..])
+    );
+}
+
+#[test]
+fn monitoring_with_extends_configs_secrets_and_deploy_is_read() {
+    let case = one(MONITORING).env(&[("TOKEN", "s3cret"), ("FROM_OUTSIDE", "x")]);
+    let topology = case.load().unwrap().topology;
+    let prometheus = &topology.services["prometheus"];
+    assert_eq!(
+        strings(&prometheus.labels),
+        [("level", ""), ("tier", "monitoring")]
+    );
+    assert_eq!(prometheus.replicas, 2);
+    assert_eq!(prometheus.resources.memory, Some(256 << 20));
+    assert_eq!(prometheus.resources.memory_reservation, Some(64 << 20));
+    assert_eq!(
+        prometheus.logging.as_ref().unwrap().options["max-file"],
+        "3"
+    );
+    let contents: Vec<(&str, &[u8], u32)> = prometheus
+        .mounts
+        .iter()
+        .filter_map(|m| match m {
+            Mount::Content {
+                target,
+                content,
+                mode,
+                ..
+            } => Some((target.as_str(), &content[..], *mode)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        contents,
+        [
+            (
+                "/etc/prometheus/prometheus.yml",
+                &b"scrape_interval: 10s\n"[..],
+                0o440
+            ),
+            ("/run/secrets/token", &b"s3cret"[..], 0o444),
+        ]
+    );
+    assert!(topology.volumes["data"].external);
+    assert_eq!(topology.volumes["data"].name, "data");
+    let grafana = &topology.services["grafana"];
+    assert_eq!(
+        strings(&grafana.build.as_ref().unwrap().args),
+        [("FROM_OUTSIDE", "x"), ("VERSION", "11")]
+    );
+    assert!(grafana.networks.is_empty());
+    assert_eq!(
+        grafana.depends_on["prometheus"].condition,
+        Condition::Started
+    );
+    assert_eq!(grafana.healthcheck, Some(Healthcheck::Disabled));
+}
+
+#[test]
+fn files_are_merged_by_the_rules_of_the_specification() {
+    let base = "services:\n  a:\n    image: one\n    command: [x]\n    ports: ['127.0.0.1:1:1']\n    \
+        environment: {A: 1, B: 2}\n    volumes: ['v:/data', './x:/x']\n    dns: 1.1.1.1\n    \
+        depends_on: [b]\n    cap_add: [A]\n    logging: {driver: x, options: {k: v}}\n    \
+        labels: {gone: 1}\n    devices: [/dev/a]\n  b: {image: b}\nvolumes: {v: }\n";
+    let over = "services:\n  a:\n    image: two\n    command: y z\n    ports: ['127.0.0.1:1:1', '127.0.0.1:2:2']\n    \
+        environment: [B=3, C=4]\n    volumes: ['./other:/data']\n    dns: [8.8.8.8]\n    \
+        depends_on: {b: {condition: service_completed_successfully}}\n    cap_add: [A, B]\n    \
+        logging: {driver: y}\n    labels: !reset {}\n    devices: !override [/dev/b]\n";
+    let case = Case::new(&[("base.yaml", base), ("over.yaml", over)]).and("over.yaml");
+    let a = case.service("a");
+    assert_eq!(a.image.as_deref(), Some("two"));
+    assert_eq!(a.command, Some(vec!["y".into(), "z".into()]));
+    assert_eq!(a.ports.len(), 2);
+    assert_eq!(
+        strings(&a.environment),
+        [("A", "1"), ("B", "3"), ("C", "4")]
+    );
+    assert_eq!(a.mounts.len(), 2);
+    assert!(matches!(&a.mounts[0], Mount::Bind { target, .. } if target == "/data"));
+    assert_eq!(a.dns, ["1.1.1.1", "8.8.8.8"]);
+    assert_eq!(
+        a.depends_on["b"].condition,
+        Condition::CompletedSuccessfully
+    );
+    assert_eq!(a.cap_add, ["A", "B"]);
+    assert!(a.logging.unwrap().options.is_empty());
+    assert!(a.labels.is_empty());
+    assert_eq!(a.devices, ["/dev/b"]);
+}
+
+#[test]
+fn extends_and_include_of_other_folders_keep_their_relative_paths() {
+    let case = Case::new(&[
+        (
+            "compose.yaml",
+            "include:\n  - sub/inc.yaml\nservices:\n  a:\n    extends: {file: sub/common.yaml, service: base}\n    environment: {X: 2}\n",
+        ),
+        (
+            "sub/common.yaml",
+            "services:\n  base:\n    image: i\n    volumes: ['./d:/d']\n    environment: {X: 1, Y: 1}\n    env_file: e.env\n",
+        ),
+        ("sub/e.env", "FILE=1\nX=0\n"),
+        (
+            "sub/inc.yaml",
+            "services:\n  inc: {build: ., environment: {Z: '$FROM_SUB'}}\n",
+        ),
+        ("sub/.env", "FROM_SUB=sub\n"),
+    ]);
+    let topology = case.load().unwrap().topology;
+    let sub = topology.working_dir.join("sub");
+    let a = &topology.services["a"];
+    assert_eq!(
+        strings(&a.environment),
+        [("FILE", "1"), ("X", "2"), ("Y", "1")]
+    );
+    assert!(matches!(&a.mounts[0], Mount::Bind { source, .. } if *source == sub.join("d")));
+    assert_eq!(
+        topology.services["inc"].build.as_ref().unwrap().context,
+        sub
+    );
+    assert_eq!(topology.services["inc"].environment["Z"], "sub");
+}
+
+#[test]
+fn the_env_file_beside_the_compose_file_is_below_the_given_environment() {
+    let text = "services: {a: {image: '${A}-${B}-${COMPOSE_PROJECT_NAME}'}}";
+    let case =
+        Case::new(&[("compose.yaml", text), (".env", "A=file\nB=file\n")]).env(&[("A", "given")]);
+    assert_eq!(case.service("a").image.as_deref(), Some("given-file-p"));
+}
+
+#[test]
+fn the_project_name_comes_from_request_environment_file_and_folder_in_this_order() {
+    let folder = (
+        "My.App-1/compose.yaml",
+        "name: ${N}\nservices: {a: {image: i}}",
+    );
+    let mut case = Case::new(&[folder]).env(&[("COMPOSE_PROJECT_NAME", "env"), ("N", "file")]);
+    let name = |case: &Case| case.load().unwrap().topology.project;
+    assert_eq!(name(&case), "p");
+    case.request.project = None;
+    assert_eq!(name(&case), "env");
+    case.request.env.remove("COMPOSE_PROJECT_NAME");
+    assert_eq!(name(&case), "file");
+    let mut case = Case::new(&[("My.App-1/compose.yaml", "services: {a: {image: i}}")]);
+    case.request.project = None;
+    assert_eq!(name(&case), "myapp-1");
+}
+
+#[test]
+fn profiles_choose_services_and_the_hash_depends_on_content_alone() {
+    let mut case = one(KAFKA);
+    let before = case.service("kafka1").config_hash;
+    assert_eq!(before.len(), 64);
+    case.request.profiles = vec!["debug".into()];
+    assert_eq!(
+        case.service("ui").image.as_deref(),
+        Some("provectuslabs/kafka-ui")
+    );
+    assert_eq!(case.service("kafka1").config_hash, before);
+    case.request
+        .env
+        .insert("KAFKA_IMAGE".into(), "other".into());
+    assert_ne!(case.service("kafka1").config_hash, before);
+}
+
+/// Text of one file, line, column, and a part of the message.
+type Wrong = (&'static str, usize, usize, &'static str);
+
+const WRONG: &[Wrong] = &[
+    ("services:\n  a:\n  image: [\n", 3, 10, "not valid YAML"),
+    (
+        "services:\n  a: {image: i}\n  a: {image: j}\n",
+        3,
+        3,
+        "written twice",
+    ),
+    ("services:\n  a: *none\n", 2, 6, "not valid YAML"),
+    ("services:\n  a: !what {image: i}\n", 2, 6, "tag `!what`"),
+    ("- a\n", 1, 1, "is a mapping"),
+    (
+        "services:\n  a:\n    image: [x]\n",
+        3,
+        12,
+        "must be text, not a list",
+    ),
+    (
+        "services:\n  a:\n    image: 12\n",
+        3,
+        12,
+        "must be text, not a number",
+    ),
+    (
+        "services:\n  a:\n    image: i\n    privileged: yes\n",
+        4,
+        17,
+        "must be true or false",
+    ),
+    (
+        "services:\n  a:\n    image: i\n    stop_grace_period: 10\n",
+        4,
+        24,
+        "`10` is not a duration",
+    ),
+    (
+        "services:\n  a:\n    image: i\n    mem_limit: 12x\n",
+        4,
+        16,
+        "`12x` is not a size",
+    ),
+    (
+        "services:\n  a:\n    image: i\n    comand: x\n",
+        4,
+        5,
+        "unknown key `comand`",
+    ),
+    ("servces:\n  a: {image: i}\n", 1, 1, "unknown key `servces`"),
+    (
+        "services:\n  a:\n    image: x-${NO:?say so}\n",
+        3,
+        14,
+        "NO is not set: say so",
+    ),
+    (
+        "services:\n  a:\n    image: x-${\n",
+        3,
+        14,
+        "no closing brace",
+    ),
+    (
+        "services:\n  a:\n    image: i\n    networks: [b]\n",
+        4,
+        16,
+        "no network `b`",
+    ),
+    (
+        "services:\n  a:\n    image: i\n    volumes: ['dat:/x']\nvolumes: {data: }\n",
+        4,
+        15,
+        "no volume `dat`",
+    ),
+    (
+        "services:\n  a:\n    image: i\n    configs: [c]\n",
+        4,
+        15,
+        "no config `c`",
+    ),
+    (
+        "services:\n  a:\n    image: i\n    secrets: [{source: s}]\n",
+        4,
+        24,
+        "no secret `s`",
+    ),
+    (
+        "services:\n  a:\n    image: i\n    depends_on: [b]\n",
+        4,
+        18,
+        "b, which is no service",
+    ),
+    (
+        "services:\n  a: {image: i, depends_on: [b]}\n  b: {image: i, depends_on: [c]}\n  c: {image: i, depends_on: [a]}\n",
+        2,
+        30,
+        "a → b → c → a",
+    ),
+    (
+        "services:\n  a: {image: i, depends_on: [a]}\n",
+        2,
+        30,
+        "a → a",
+    ),
+    (
+        "services:\n  a: {extends: b}\n  b: {extends: a}\n",
+        3,
+        16,
+        "a → b → a",
+    ),
+    (
+        "services:\n  a:\n    extends: {service: x}\n",
+        3,
+        24,
+        "no service `x`",
+    ),
+    (
+        "services:\n  a:\n    extends: {file: no.yaml, service: x}\n",
+        3,
+        21,
+        "cannot read",
+    ),
+    ("include: [no.yaml]\nservices: {}\n", 1, 11, "cannot read"),
+    ("include: [compose.yaml]\nservices: {}\n", 1, 11, "circle"),
+    (
+        "services:\n  a:\n    image: i\n    env_file: no.env\n",
+        4,
+        15,
+        "cannot read",
+    ),
+    (
+        "services: {a: {image: i, secrets: [s]}}\nsecrets:\n  s:\n    file: no\n",
+        4,
+        11,
+        "cannot read",
+    ),
+    ("name: x\n", 1, 1, "there are no services"),
+    ("services: {}\n", 1, 11, "there are no services"),
+    (
+        "services:\n  a:\n    command: x\n",
+        2,
+        3,
+        "neither image nor build",
+    ),
+    (
+        "services:\n  a: {image: i, container_name: n}\n  b: {image: i, container_name: n}\n",
+        3,
+        33,
+        "container_name `n` of a",
+    ),
+    (
+        "services:\n  a: {image: i, ports: ['127.0.0.1:80:80']}\n  b: {image: i, ports: ['80:81']}\n",
+        3,
+        25,
+        "publishes 80/tcp, which a already",
+    ),
+    (
+        "services:\n  a: {image: i, depends_on: [b]}\n  b: {image: i, profiles: [x]}\n",
+        2,
+        30,
+        "profile is not active",
+    ),
+    (
+        "services:\n  a: {image: i, ports: ['x:80']}\n",
+        2,
+        25,
+        "no valid host port",
+    ),
+    (
+        "services:\n  a: {image: i, ports: ['1-3:80-81']}\n",
+        2,
+        25,
+        "different lengths",
+    ),
+    (
+        "services:\n  a: {image: i, restart: sometimes}\n",
+        2,
+        26,
+        "restart policy",
+    ),
+    (
+        "services:\n  a: {image: i, healthcheck: {test: [ls]}}\n",
+        2,
+        37,
+        "must begin with",
+    ),
+    (
+        "services:\n  a: {image: i, healthcheck: {interval: 5}}\n",
+        2,
+        41,
+        "not a duration",
+    ),
+    (
+        "services:\n  a: {image: i, command: 'a \"b'}\n",
+        2,
+        26,
+        "never closed",
+    ),
+    (
+        "services:\n  a: {image: i, network_mode: host, networks: [x]}\n",
+        2,
+        47,
+        "exclude each other",
+    ),
+    (
+        "services:\n  a: {image: i, scale: 2, container_name: x}\n",
+        2,
+        27,
+        "share one container_name",
+    ),
+    (
+        "services:\n  a: {image: i, networks: {n: {ipv4_address: 10.0.0.5}}}\nnetworks: {n: }\n",
+        2,
+        28,
+        "no subnet",
+    ),
+    (
+        "services: {a: {image: i, networks: [n]}}\nnetworks:\n  n: {ipam: {config: [{subnet: 10}]}}\n",
+        3,
+        32,
+        "not a subnet",
+    ),
+];
+
+#[test]
+fn every_mistake_is_named_at_its_line_and_column() {
+    let mut failures = Vec::new();
+    for (text, line, column, part) in WRONG {
+        let error = one(text).load().expect_err(text);
+        let first = &error.mistakes()[0];
+        let exact = first.message.contains(part)
+            && first.line_column() == (*line, *column)
+            && first.help.is_some()
+            && error.mistakes().len() == 1;
+        if !exact {
+            failures.push(format!(
+                "{text}expected {line}:{column} {part}, got\n{error}"
+            ));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
+#[test]
+fn a_bad_project_name_and_a_missing_file_are_named() {
+    let mut case = one("name: My App\nservices: {a: {image: i}}\n");
+    case.request.project = None;
+    let error = case.load().unwrap_err();
+    assert_eq!(error.mistakes()[0].line_column(), (1, 7));
+    let error = Case::new(&[]).load().unwrap_err();
+    assert!(error.mistakes()[0].message.contains("cannot read"));
+    assert!(error.mistakes()[0].help.is_some());
+    assert!(load(&LoadRequest::default()).is_err());
+}
+
+#[test]
+fn includes_that_include_each_other_are_a_circle() {
+    let case = Case::new(&[
+        (
+            "compose.yaml",
+            "include: [b.yaml]\nservices: {a: {image: i}}",
+        ),
+        (
+            "b.yaml",
+            "services: {b: {image: i}}\ninclude:\n  - c.yaml\n",
+        ),
+        ("c.yaml", "include: ['b.yaml']\n"),
+    ]);
+    let error = case.load().unwrap_err();
+    let first = &error.mistakes()[0];
+    assert!(first.message.contains("circle"), "{error}");
+    assert_eq!(first.line_column(), (1, 11));
+    assert!(first.file.path.ends_with("c.yaml"));
+}
+
+#[test]
+fn what_is_not_carried_out_is_a_warning_at_its_line() {
+    for (text, line, column, part) in [
+        (
+            "services:\n  a:\n    image: i\n    links: [b]\n",
+            4,
+            5,
+            "services.a.links is not carried out",
+        ),
+        (
+            "services:\n  a:\n    image: i\n    deploy:\n      placement: {}\n",
+            5,
+            7,
+            "placement is not carried out",
+        ),
+        ("services:\n  a:\n    image: i$NO\n", 3, 13, "NO is not set"),
+        (
+            "services:\n  a:\n    image: i\n    ports: ['80:80']\n",
+            4,
+            13,
+            "every address",
+        ),
+        (
+            "services:\n  a: {image: i, depends_on: {b: {condition: service_healthy}}}\n  b: {image: i, healthcheck: {disable: true}}\n",
+            2,
+            30,
+            "healthcheck is disabled",
+        ),
+        (
+            "services:\n  a: {image: i, depends_on: {b: {condition: service_healthy, required: false}}}\n",
+            2,
+            30,
+            "which is no service",
+        ),
+    ] {
+        let warnings = one(text).load().expect(text).warnings;
+        assert_eq!(warnings.len(), 1, "{text} {warnings:?}");
+        assert!(
+            warnings[0].message.contains(part),
+            "{}",
+            warnings[0].message
+        );
+        assert_eq!(warnings[0].line_column(), (line, column), "{text}");
+    }
+}
+
+#[test]
+fn a_mistake_in_a_later_file_points_at_that_file() {
+    let over = "services:\n  a:\n    stop_grace_period: soon\n";
+    let case =
+        Case::new(&[("a.yaml", "services: {a: {image: i}}"), ("b.yaml", over)]).and("b.yaml");
+    let error = case.load().unwrap_err();
+    assert!(error.mistakes()[0].file.path.ends_with("b.yaml"));
+    assert_eq!(error.mistakes()[0].line_column(), (3, 24));
+}
+
+#[test]
+fn hostile_files_are_refused_without_harm() {
+    let deep_flow = "[".repeat(100_000);
+    let deep_block: String = (0..500).map(|i| format!("{}a:\n", " ".repeat(i))).collect();
+    let mut bomb = "x-a0: &a0 [l, l, l, l, l, l, l, l, l]\n".to_owned();
+    for i in 1..12 {
+        let aliases = vec![format!("*a{}", i - 1); 9].join(", ");
+        bomb.push_str(&format!("x-a{i}: &a{i} [{aliases}]\n"));
+    }
+    let mut towers = "x-0: &a0 [[[[[[[[[[x]]]]]]]]]]\n".to_owned();
+    for i in 1..100 {
+        towers.push_str(&format!("x-{i}: &a{i} [[[[[[[[[[*a{}]]]]]]]]]]\n", i - 1));
+    }
+    let mut chain = "services:\n  s0: {image: i}\n".to_owned();
+    for i in (1..5000).rev() {
+        chain.push_str(&format!("  s{i}: {{extends: s{}}}\n", i - 1));
+    }
+    for text in [
+        deep_flow,
+        deep_block,
+        bomb,
+        towers,
+        chain,
+        "a: &a [*a]".into(),
+    ] {
+        assert!(one(&text).load().is_err());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn arbitrary_text_never_panics(text in "\\PC{0,200}") {
+        let _ = one(&text).load();
+    }
+
+    #[test]
+    fn mutated_files_never_panic(
+        which in 0..3_usize,
+        cut in 0..2000_usize,
+        length in 0..40_usize,
+        with in "[ \\n:{}\\[\\]&*!|>'\"$#,a0-9é-]{0,8}",
+    ) {
+        let mut text: Vec<char> = [BLOG, KAFKA, MONITORING][which].chars().collect();
+        let start = cut.min(text.len());
+        let end = (start + length).min(text.len());
+        text.splice(start..end, with.chars());
+        let text: String = text.into_iter().collect();
+        if let Err(error) = one(&text).load() {
+            for mistake in error.mistakes() {
+                prop_assert!(mistake.file.text.get(mistake.span.clone()).is_some(), "{mistake}");
+            }
+        }
+    }
+}

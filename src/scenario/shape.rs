@@ -107,11 +107,12 @@ impl Walk<'_> {
             .and_then(Value::as_object)
             .unwrap_or(&none);
         let free = schema.get("additionalProperties").filter(|s| s.is_object());
+        let mut meant = Vec::new();
         for (key, value) in table {
-            let name = key.get_ref().as_ref();
+            let name: &str = key.get_ref().as_ref();
             match (known.get(name), free) {
                 (Some(of), _) | (None, Some(of)) => self.value(of, value, name, place),
-                (None, None) => self.unknown(known, name, key.span(), place),
+                (None, None) => meant.extend(self.unknown(known, name, key.span(), place)),
             }
         }
         let required = schema
@@ -121,21 +122,23 @@ impl Walk<'_> {
             .flatten();
         for key in required
             .filter_map(Value::as_str)
-            .filter(|k| !table.contains_key(*k))
+            .filter(|k| !table.contains_key(*k) && !meant.iter().any(|m| m == k))
         {
             let help = known.get(key).and_then(help_of);
             self.tell(span.clone(), format!("{place} lacks `{key}`"), help);
         }
     }
 
+    /// Reports an unknown key; returns the key that was probably meant.
     fn unknown(
         &mut self,
         known: &serde_json::Map<String, Value>,
         name: &str,
         span: Range<usize>,
         place: &str,
-    ) {
-        let help = match nearest(name, known.keys().map(String::as_str)) {
+    ) -> Option<String> {
+        let near = nearest(name, known.keys().map(String::as_str)).map(str::to_owned);
+        let help = match &near {
             Some(near) => format!("did you mean `{near}`?"),
             None if known.is_empty() => format!("{place} takes no keys"),
             None => format!(
@@ -152,6 +155,7 @@ impl Walk<'_> {
             format!("unknown key `{}` in {place}", name.escape_debug()),
             Some(help),
         );
+        near
     }
 
     fn tell(&mut self, span: Range<usize>, message: String, help: Option<String>) {

@@ -1,5 +1,6 @@
 //! One JSON object per notice, for programs. Times are milliseconds.
 
+use super::words::is_hostile;
 use crate::clock::millis;
 use crate::notice::{Notice, Phase, Tick};
 use serde_json::{Value, json};
@@ -11,11 +12,19 @@ pub fn line(since: Duration, notice: &Notice) -> String {
     if let Some(map) = object.as_object_mut() {
         map.insert("since_start_ms".to_owned(), json!(millis(since)));
     }
-    // serde_json escapes control characters below U+0020; the C1 range is made inert here.
-    object
-        .to_string()
-        .chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+    // serde_json escapes what is below U+0020; what else could move text on a terminal is escaped here. Such
+    // characters stand in strings only, so that this is JSON and loses nothing.
+    let text = object.to_string();
+    text.chars()
+        .flat_map(|c| {
+            if is_hostile(c) {
+                format!("\\u{:04x}", u32::from(c))
+            } else {
+                c.to_string()
+            }
+            .chars()
+            .collect::<Vec<_>>()
+        })
         .collect()
 }
 

@@ -3,7 +3,7 @@
 use super::words::{inert, load, moment, next, phase, seconds};
 use crate::clock::Offset;
 use crate::notice::Notice;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 const EVERY: Duration = Duration::from_secs(5);
@@ -12,7 +12,7 @@ const EVERY: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub struct Plain {
     states: BTreeMap<String, String>,
-    building: BTreeMap<String, ()>,
+    building: BTreeSet<String>,
     last_tick: Option<Offset>,
 }
 
@@ -30,9 +30,9 @@ impl Plain {
         match notice {
             Notice::Phase(p) => vec![format!("== {}", phase(*p))],
             // A builder's every line would drown the log: its last one is in the error if it fails.
-            Notice::Image { service, line: _ } => match self.building.insert(service.clone(), ()) {
-                None => vec![format!("image for {}: working", inert(service))],
-                Some(()) => Vec::new(),
+            Notice::Image { service, line: _ } => match self.building.insert(service.clone()) {
+                true => vec![format!("image for {}: working", inert(service))],
+                false => Vec::new(),
             },
             Notice::ImageReady { service, took } if took.is_zero() => {
                 vec![format!("image for {}: there", inert(service))]

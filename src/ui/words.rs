@@ -17,6 +17,11 @@ fn is_reordering(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
 }
 
+/// Characters that could move the cursor, change colours or reorder text.
+pub fn is_hostile(c: char) -> bool {
+    c.is_control() || is_reordering(c)
+}
+
 /// A phase as a heading.
 pub fn phase(phase: Phase) -> &'static str {
     match phase {
