@@ -4,13 +4,14 @@ SHELL := /bin/sh
 CARGO ?= cargo
 SCENARIO ?= kill-slave
 
-# Test targets by their name: docker* need an engine, truth* measure time and must have the machine for
-# themselves, the others do not care.
+# Test targets by their name: those with `docker` in it need an engine, those with `truth` measure time and must
+# have the machine for themselves, the others do not care.
 TESTS := $(basename $(notdir $(wildcard tests/*.rs)))
-DOCKER_TESTS := $(filter docker%,$(TESTS))
-TIMING_TESTS := $(filter truth%,$(TESTS))
+named = $(foreach test,$(TESTS),$(if $(findstring $(1),$(test)),$(test)))
+DOCKER_TESTS := $(call named,docker)
+TIMING_TESTS := $(call named,truth)
 PLAIN_TESTS := $(filter-out $(DOCKER_TESTS) $(TIMING_TESTS),$(TESTS))
-flags = $(addprefix --test ,$(1))
+flags = $(addprefix --test=,$(1))
 
 .PHONY: help build engine base-image demo prerequisites test test-unit test-timing test-docker lint bench clean
 
