@@ -8,7 +8,7 @@ use deadpool_postgres::{
 use serde::Serialize;
 use std::future::Future;
 use std::time::Duration;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{NoTls, Row};
@@ -24,7 +24,10 @@ const CONNECT: Duration = Duration::from_millis(900);
 /// For one statement: these take about a millisecond, so half a second is a server that hangs.
 const QUERY: Duration = Duration::from_millis(500);
 /// Tries of a read. Writes get one.
-const READ_TRIES: usize = 3;
+const READ_TRIES: usize = 5;
+/// Before another try where there was no connection to be had: a server that shuts down says so at once,
+/// and would be asked five times within the same millisecond.
+const PAUSE: Duration = Duration::from_millis(100);
 
 const LATEST: &str = "SELECT id, body, instance FROM items ORDER BY id DESC LIMIT 10";
 const SEARCH: &str = "SELECT id, first_name, last_name FROM users \
@@ -217,6 +220,13 @@ impl Database {
             let again = tries < READ_TRIES && Instant::now() < deadline;
             if !(again && reason.worth_another_try()) {
                 return Err(reason);
+            }
+            match reason {
+                Unavailable::Connect | Unavailable::Refused { .. } => sleep(PAUSE).await,
+                Unavailable::PoolExhausted
+                | Unavailable::ConnectTimeout
+                | Unavailable::QueryTimeout
+                | Unavailable::ConnectionLost => {}
             }
         }
     }

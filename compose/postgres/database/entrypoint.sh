@@ -37,7 +37,7 @@ control() { pg_controldata "$PGDATA" | sed -n "s/^$1: *//p"; }
 
 # Whether the copy on disk cannot follow the master any more. A master that does not answer proves nothing.
 must_clone() {
-    [ -e "$PGDATA/lbtest.complete" ] || { say "no complete copy here"; return 0; }
+    [ -e "$PGDATA/lbtest.cloned" ] || { say "no complete copy here"; return 0; }
     identity=$(ask_master 'SELECT system_identifier FROM pg_control_system()') || return 1
     if [ "$identity" != "$(control 'Database system identifier')" ]; then
         say "the master is another cluster"
@@ -63,8 +63,8 @@ clone() {
         # The master is not up yet, or a second clone beat us to the last WAL sender: soon again.
         sleep 0.2
     done
-    rm -f "$PGDATA/lbtest.complete"
-    touch "$PGDATA/standby.signal" "$PGDATA/lbtest.complete"
+    # A mark of its own name, made last: the master's comes along with the copy, maybe long before its end.
+    touch "$PGDATA/standby.signal" "$PGDATA/lbtest.cloned"
     say "cloned from $MASTER_HOST"
 }
 

@@ -1,0 +1,73 @@
+# lbtest's everyday commands. `make` alone lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+CARGO ?= cargo
+SCENARIO ?= kill-slave
+
+# Test targets by their name: those with `docker` in it need an engine, those with `truth` measure time and must
+# have the machine for themselves, the others do not care.
+TESTS := $(basename $(notdir $(wildcard tests/*.rs)))
+named = $(foreach test,$(TESTS),$(if $(findstring $(1),$(test)),$(test)))
+DOCKER_TESTS := $(call named,docker)
+TIMING_TESTS := $(call named,truth)
+PLAIN_TESTS := $(filter-out $(DOCKER_TESTS) $(TIMING_TESTS),$(TESTS))
+flags = $(addprefix --test=,$(1))
+
+.PHONY: help build engine base-image demo prerequisites test test-unit test-timing test-docker lint bench clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## The executable, target/release/lbtest
+	$(CARGO) build --release
+
+engine: ## A Docker engine that answers (installs and starts docker.io on Debian and Ubuntu)
+	@compose/docker-engine.sh
+
+base-image: engine ## The image debian:bookworm-slim: pulled, or made where no registry answers
+	@compose/base-image.sh
+
+demo: prerequisites base-image build ## A real failover, start to end (SCENARIO=kill-app for another)
+	@code=0; target/release/lbtest run scenarios/$(SCENARIO).toml || code=$$?; \
+	latest=$$(ls -1dt reports/$(SCENARIO)/*/ 2>/dev/null | head -n 1); \
+	[ -z "$$latest" ] || printf '\nThe report: %sreport.md\nThe figures: %srun.json\n' "$$latest" "$$latest"; \
+	exit $$code
+
+prerequisites:
+	@.ci/prerequisites
+
+test: prerequisites base-image ## Everything: lint, unit, integration, timing and Docker tests
+	$(MAKE) lint
+	$(MAKE) test-unit
+	$(MAKE) test-timing
+	$(MAKE) test-docker
+
+test-unit: ## Tests that need neither Docker nor a quiet machine
+	$(CARGO) test --lib --bins $(call flags,$(PLAIN_TESTS))
+	$(CARGO) test --doc
+
+test-timing: prerequisites ## Tests that compare measured times with known ones, one after the other
+ifneq ($(TIMING_TESTS),)
+	$(CARGO) test $(call flags,$(TIMING_TESTS)) -- --test-threads=1
+endif
+
+test-docker: base-image ## Tests that break real containers, one after the other (they share ports)
+ifneq ($(DOCKER_TESTS),)
+	$(CARGO) build
+	$(CARGO) test $(call flags,$(DOCKER_TESTS)) -- --test-threads=1
+endif
+
+lint: ## Formatting, clippy, documentation; licences and advisories where cargo-deny is installed
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny check; \
+	else echo "lint: cargo-deny is not installed: licences and advisories are not checked (cargo install cargo-deny --locked)"; fi
+
+bench: base-image build ## Bring-up against docker compose up --wait
+	@if [ -x benches/up.sh ]; then benches/up.sh; else echo "bench: no benches/up.sh yet"; exit 3; fi
+
+clean: ## Containers, networks and volumes that any run left; build products
+	@if [ -x target/release/lbtest ]; then target/release/lbtest clean; \
+	elif [ -x target/debug/lbtest ]; then target/debug/lbtest clean; fi
+	$(CARGO) clean
