@@ -4,6 +4,7 @@
 //! merged → services, networks and volumes → checks between them. Every mistake points at the line
 //! that caused it; what is known but not carried out is a warning.
 
+mod attach;
 mod build;
 mod checks;
 mod content;
@@ -12,6 +13,7 @@ mod extends;
 mod fields;
 mod files;
 mod health;
+mod hosts;
 mod interpolate;
 mod limits;
 mod merge;
@@ -28,6 +30,7 @@ mod service;
 mod tests;
 pub mod topology;
 mod values;
+mod variables;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
