@@ -198,6 +198,19 @@ fn check_top_level(model: &Node, report: &Report) {
     }
     fields.not_carried_out(&["models"]);
     fields.finish();
+    // Those that nobody uses are read too: a slip in them is a slip.
+    let entries = |section| {
+        model
+            .get(section)
+            .and_then(Node::entries)
+            .unwrap_or_default()
+    };
+    for entry in entries("networks") {
+        resources::network(&entry.value, "", &entry.key.text, report);
+    }
+    for entry in entries("volumes") {
+        resources::volume(&entry.value, "", &entry.key.text, report);
+    }
 }
 
 fn services(

@@ -596,6 +596,125 @@ fn a_bad_project_name_and_a_missing_file_are_named() {
 }
 
 #[test]
+fn several_mistakes_are_all_named_in_one_go() {
+    let text = "services:\n  a: {image: i, mem_limit: x, cpus: y}\n  b: {image: i, restart: z}\n";
+    let error = one(text).load().unwrap_err();
+    let lines: Vec<usize> = error.mistakes().iter().map(|m| m.line_column().0).collect();
+    assert_eq!(lines.len(), 3, "{error}");
+    assert_eq!(lines.iter().filter(|l| **l == 2).count(), 2);
+}
+
+#[test]
+fn an_included_service_of_the_same_name_is_refused_unless_it_is_the_same() {
+    let other = ("b.yaml", "services: {a: {image: j}}");
+    let case = Case::new(&[
+        ("c.yaml", "include: [b.yaml]\nservices:\n  a: {image: i}\n"),
+        other,
+    ]);
+    let error = case.load().unwrap_err();
+    assert_eq!(error.mistakes()[0].line_column(), (3, 3));
+    let case = Case::new(&[
+        ("c.yaml", "include: [b.yaml]\nservices:\n  a: {image: j}\n"),
+        other,
+    ]);
+    assert!(case.load().is_ok());
+}
+
+#[test]
+fn short_and_long_forms_mean_the_same() {
+    for (short, long) in [
+        (
+            "ports: ['127.0.0.1:80:81/udp']",
+            "ports: [{target: 81, published: '80', host_ip: 127.0.0.1, protocol: udp}]",
+        ),
+        (
+            "ports: ['[::1]:5-6:7-8']",
+            "ports: [{target: 7-8, published: 5-6, host_ip: '::1'}]",
+        ),
+        (
+            "ports: ['127.0.0.1::90']",
+            "ports: [{target: 90, host_ip: 127.0.0.1}]",
+        ),
+        (
+            "volumes: ['v:/v:ro']",
+            "volumes: [{type: volume, source: v, target: /v, read_only: true}]",
+        ),
+        (
+            "volumes: [/anonymous]",
+            "volumes: [{type: volume, target: /anonymous}]",
+        ),
+        (
+            "volumes: ['./x:/x']",
+            "volumes: [{type: bind, source: ./x, target: /x, bind: {}}]",
+        ),
+        (
+            "volumes: ['../../../../../../x/./y:/x:rslave']",
+            "volumes: [{type: bind, source: /x/y, target: /x, bind: {propagation: rslave}}]",
+        ),
+        (
+            "tmpfs: '/t:size=1m,mode=1777'",
+            "volumes: [{type: tmpfs, target: /t, tmpfs: {size: 1m, mode: 0o1777}}]",
+        ),
+        ("build: ./b", "build: {context: b}"),
+        ("command: a 'b c'", "command: [a, b c]"),
+        (
+            "environment: [A=1=2, B, D=]",
+            "environment: {A: 1=2, B: , D: ''}",
+        ),
+        (
+            "depends_on: [b]",
+            "depends_on: {b: {condition: service_started, required: true}}",
+        ),
+        ("networks: [default]", "networks: {default: }"),
+        (
+            "extra_hosts: ['h:1.2.3.4', 'i=::1']",
+            "extra_hosts: {h: 1.2.3.4, i: '::1'}",
+        ),
+        (
+            "ulimits: {nofile: 5}",
+            "ulimits: {nofile: {soft: 5, hard: 5}}",
+        ),
+        (
+            "healthcheck: {test: ls}",
+            "healthcheck: {test: [CMD-SHELL, ls]}",
+        ),
+        (
+            "healthcheck: {test: [NONE]}",
+            "healthcheck: {disable: true}",
+        ),
+        (
+            "mem_limit: 1m",
+            "deploy: {resources: {limits: {memory: 1m}}}",
+        ),
+        ("scale: 3", "deploy: {replicas: 3}"),
+        (
+            "restart: on-failure:3",
+            "deploy: {restart_policy: {condition: on-failure, max_attempts: 3}}",
+        ),
+    ] {
+        let read = |form: &str| {
+            // One folder for both would do; the folder's name must not tell them apart.
+            let text = format!(
+                "services:\n  a:\n    image: i\n    {form}\n  b: {{image: i}}\nvolumes: {{v: }}\n"
+            );
+            let case = one(&text).env(&[("B", "outer")]);
+            let folder = case.folder.path().display().to_string();
+            let service = case.service("a");
+            format!(
+                "{:?}",
+                Service {
+                    config_hash: String::new(),
+                    ..service
+                }
+            )
+            .replace(&folder, "")
+        };
+        assert_eq!(read(short), read(long));
+        assert_ne!(read(short), read("init: false"), "{short} says something");
+    }
+}
+
+#[test]
 fn includes_that_include_each_other_are_a_circle() {
     let case = Case::new(&[
         (
