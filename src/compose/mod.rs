@@ -211,6 +211,15 @@ fn check_top_level(model: &Node, report: &Report) {
     for entry in entries("volumes") {
         resources::volume(&entry.value, "", &entry.key.text, report);
     }
+    for section in ["configs", "secrets"] {
+        for entry in entries(section) {
+            content::check(
+                &entry.value,
+                &format!("{section}.{}", entry.key.text),
+                report,
+            );
+        }
+    }
 }
 
 fn services(
