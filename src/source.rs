@@ -19,10 +19,7 @@ pub struct SourceFile {
 impl SourceFile {
     /// Wraps a text that was read from `path`.
     pub fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Arc<Self> {
-        Arc::new(Self {
-            path: path.into(),
-            text: text.into(),
-        })
+        Arc::new(Self { path: path.into(), text: text.into() })
     }
 
     /// One-based line and column (in characters) of a byte offset; an offset past the end is the end.
@@ -41,19 +38,11 @@ impl SourceFile {
     /// Byte offset of a one-based line and column (in characters), clamped to the text.
     #[must_use]
     pub fn offset_of(&self, line: usize, column: usize) -> usize {
-        let start: usize = self
-            .text
-            .split_inclusive('\n')
-            .take(line.saturating_sub(1))
-            .map(str::len)
-            .sum();
+        let start: usize =
+            self.text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
         let rest = &self.text[start.min(self.text.len())..];
-        let in_line: usize = rest
-            .chars()
-            .take(column.saturating_sub(1))
-            .take_while(|c| *c != '\n')
-            .map(char::len_utf8)
-            .sum();
+        let in_line: usize =
+            rest.chars().take(column.saturating_sub(1)).take_while(|c| *c != '\n').map(char::len_utf8).sum();
         start + in_line
     }
 }
@@ -75,12 +64,7 @@ pub struct Mistake {
 impl Mistake {
     /// A mistake at a byte range of a file.
     pub fn new(file: &Arc<SourceFile>, span: Range<usize>, message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            file: Arc::clone(file),
-            span,
-            help: None,
-        }
+        Self { message: message.into(), file: Arc::clone(file), span, help: None }
     }
 
     /// Says what to do about it.
@@ -117,21 +101,11 @@ mod tests {
     #[test]
     fn offsets_and_line_columns_are_inverse() {
         let file = SourceFile::new("a.toml", "eins\nzwöi = 2\n\ndrei");
-        for (offset, expected) in [
-            (0, (1, 1)),
-            (5, (2, 1)),
-            (9, (2, 4)),
-            (14, (3, 1)),
-            (15, (4, 1)),
-        ] {
+        for (offset, expected) in [(0, (1, 1)), (5, (2, 1)), (9, (2, 4)), (14, (3, 1)), (15, (4, 1))] {
             assert_eq!(file.line_column(offset), expected);
             assert_eq!(file.offset_of(expected.0, expected.1), offset);
         }
-        assert_eq!(
-            file.line_column(8),
-            (2, 3),
-            "an offset inside a character is that character's"
-        );
+        assert_eq!(file.line_column(8), (2, 3), "an offset inside a character is that character's");
         assert_eq!(file.line_column(1000), (4, 5));
     }
 
