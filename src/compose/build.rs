@@ -34,7 +34,7 @@ pub fn read(node: &Node, path: &str, report: &Report) -> Option<Build> {
     build.no_cache = fields.flag("no_cache").unwrap_or(false);
     build.pull = fields.flag("pull").unwrap_or(false);
     build.shm_size = fields.bytes("shm_size");
-    build.extra_hosts = super::service::extra_hosts(
+    build.extra_hosts = super::hosts::extra_hosts(
         fields.take("extra_hosts"),
         &format!("{path}.extra_hosts"),
         report,

@@ -4,6 +4,7 @@ use super::fields::{Fields, expected};
 use super::files::Files;
 use super::mounts::read_mode;
 use super::node::{Node, Value};
+use super::report::Report;
 use super::topology::Mount;
 use super::{checks, paths};
 
@@ -81,6 +82,23 @@ fn one(
         gid: gid.unwrap_or(0),
         mode: mode.unwrap_or(0o444),
     })
+}
+
+/// Names unknown keys of a definition, used or not; nothing is read.
+pub fn check(node: &Node, path: &str, report: &Report) {
+    let Some(mut fields) = Fields::of(node, path, report) else {
+        return;
+    };
+    fields.ignore(&[
+        "file",
+        "content",
+        "environment",
+        "external",
+        "name",
+        "labels",
+    ]);
+    fields.ignore(&["driver", "driver_opts", "template_driver"]);
+    fields.finish();
 }
 
 fn content(node: &Node, path: &str, files: &Files<'_>) -> Option<Vec<u8>> {

@@ -123,11 +123,12 @@ fn value(written: &str, rest: &mut Rest<'_>, env: &Env) -> Result<String, String
 }
 
 fn filled(text: &str, env: &Env) -> Result<String, String> {
-    // A lone dollar sign is common in passwords, and compose leaves it as it is.
-    if !text.contains('$') {
-        return Ok(text.to_owned());
+    match expand(text, env) {
+        Ok(done) => Ok(done.text),
+        Err(bad) if bad.required => Err(bad.message),
+        // Passwords hold dollar signs that begin no variable: compose leaves them as they are.
+        Err(_) => Ok(text.to_owned()),
     }
-    expand(text, env).map(|e| e.text).map_err(|bad| bad.message)
 }
 
 fn closing(text: &str, quote: char) -> Option<usize> {
@@ -173,7 +174,7 @@ mod tests {
     #[test]
     fn every_form_of_a_line_is_read() {
         let text = "# comment\n\nA=1\nexport B = two words # end\nC='$A #'\nD=\"x\\n${A}\"\nE=\nOUTER\n\
-            NOWHERE\nF=\"several\nlines\"\nG=$OUTER-${A}\nH=a#b\r\nI=http://x/?a=b\nOUTER2=${OUTER:-d}";
+            NOWHERE\nF=\"several\nlines\"\nG=$OUTER-${A}\nH=a#b\r\nI=http://x/?a=b\nOUTER2=${OUTER:-d}\nP=pa$";
         let (env, mistakes) = env(text);
         assert!(mistakes.is_empty(), "{mistakes:?}");
         let expected = [
@@ -188,6 +189,7 @@ mod tests {
             ("H", "a#b"),
             ("I", "http://x/?a=b"),
             ("OUTER2", "o"),
+            ("P", "pa$"),
         ];
         assert_eq!(
             env,
@@ -201,6 +203,7 @@ mod tests {
             ("A=1\n  =x", (2, 3)),
             ("A=\"open\nB=2", (1, 1)),
             ("a b=1", (1, 1)),
+            ("A=${NO:?why}", (1, 1)),
             ("A='x' y", (1, 1)),
         ] {
             let (_, mistakes) = env(text);

@@ -28,6 +28,8 @@ pub struct BadExpression {
     pub help: String,
     /// The expression as written.
     pub expression: String,
+    /// The expression is well formed: its variable is missing.
+    pub required: bool,
 }
 
 /// Fills in the variables of one text.
@@ -182,6 +184,7 @@ fn braced(
                     "set {name} in the environment or in a .env file beside the compose file"
                 ),
                 expression: whole.to_owned(),
+                required: true,
             })
         }
         (None | Some(_), _) => Err(invalid(whole, "is no expression")),
@@ -200,6 +203,7 @@ fn invalid(expression: &str, what: &str) -> BadExpression {
         message: format!("`{expression}` {what}"),
         help: "write `$$` for a dollar sign, `${NAME}` or `${NAME:-default}` for a variable".into(),
         expression: expression.to_owned(),
+        required: false,
     }
 }
 

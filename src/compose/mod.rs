@@ -4,6 +4,7 @@
 //! merged → services, networks and volumes → checks between them. Every mistake points at the line
 //! that caused it; what is known but not carried out is a warning.
 
+mod attach;
 mod build;
 mod checks;
 mod content;
@@ -12,6 +13,7 @@ mod extends;
 mod fields;
 mod files;
 mod health;
+mod hosts;
 mod interpolate;
 mod limits;
 mod merge;
@@ -28,6 +30,7 @@ mod service;
 mod tests;
 pub mod topology;
 mod values;
+mod variables;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -195,6 +198,28 @@ fn check_top_level(model: &Node, report: &Report) {
     }
     fields.not_carried_out(&["models"]);
     fields.finish();
+    // Those that nobody uses are read too: a slip in them is a slip.
+    let entries = |section| {
+        model
+            .get(section)
+            .and_then(Node::entries)
+            .unwrap_or_default()
+    };
+    for entry in entries("networks") {
+        resources::network(&entry.value, "", &entry.key.text, report);
+    }
+    for entry in entries("volumes") {
+        resources::volume(&entry.value, "", &entry.key.text, report);
+    }
+    for section in ["configs", "secrets"] {
+        for entry in entries(section) {
+            content::check(
+                &entry.value,
+                &format!("{section}.{}", entry.key.text),
+                report,
+            );
+        }
+    }
 }
 
 fn services(
