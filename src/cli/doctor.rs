@@ -3,7 +3,7 @@
 use super::args::{Common, Doctor};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::{output, session, topology, up};
+use super::{output, session, topology};
 use crate::compose::Topology;
 use crate::engine::docker::{Docker, Examination, Scope};
 use comfy_table::{Table, presets};
@@ -23,7 +23,7 @@ struct Finding {
 pub fn run(args: &Doctor, common: &Common) -> Result<Exit, Failure> {
     let topology = match &args.files[..] {
         [] => None,
-        files => Some(topology::read(&up::source(files)?)?.topology),
+        files => Some(topology::read(&topology::named(files, &[], None)?)?.topology),
     };
     session::run(common, async |session| {
         let findings = findings(topology.as_ref()).await?;

@@ -3,7 +3,7 @@
 use super::args::{Common, Down};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::{output, session, topology, up};
+use super::{output, session, topology};
 use crate::engine::docker::{Docker, Removed};
 use crate::notice::{Notice, Phase};
 
@@ -11,7 +11,7 @@ use crate::notice::{Notice, Phase};
 pub fn run(args: &Down, common: &Common) -> Result<Exit, Failure> {
     let project = match &args.project {
         Some(project) => project.clone(),
-        None => topology::read(&up::source(&args.files)?)?.topology.project,
+        None => topology::read(&topology::named(&args.files, &[], None)?)?.topology.project,
     };
     session::run(common, async |session| {
         session.notices.tell(Notice::Phase(Phase::TearingDown));

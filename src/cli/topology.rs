@@ -5,8 +5,11 @@ use crate::compose::topology::{Service, Topology};
 use crate::compose::{self, LoadRequest};
 use crate::engine::Engine;
 use crate::engine::docker::Docker;
-use crate::scenario::{Scenario, TopologySource};
+use crate::scenario::{self, Overrides, Scenario, TopologySource};
 use crate::source::Mistake;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
 
 /// A topology and what is odd about its files.
 pub struct Read {
@@ -21,9 +24,9 @@ pub fn of_scenario(scenario: &Scenario) -> Result<Option<Read>, Failure> {
     scenario.topology.as_ref().map(read).transpose()
 }
 
-/// Reads compose files.
+/// Reads compose files. The scenario's variables lie above the environment's.
 pub fn read(source: &TopologySource) -> Result<Read, Failure> {
-    let mut env: std::collections::BTreeMap<String, String> = std::env::vars_os()
+    let mut env: BTreeMap<String, String> = std::env::vars_os()
         .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
         .collect();
     env.extend(source.env.clone());
@@ -33,9 +36,57 @@ pub fn read(source: &TopologySource) -> Result<Read, Failure> {
         project: source.project.clone(),
         env,
     };
-    let loaded =
-        compose::load(&request).map_err(|e| Failure::Mistakes(e.mistakes().to_vec()))?;
-    Ok(Read { topology: loaded.topology, warnings: loaded.warnings })
+    match compose::load(&request) {
+        Ok(loaded) => Ok(Read {
+            topology: loaded.topology,
+            warnings: loaded.warnings,
+        }),
+        Err(e) => Err(Failure::Mistakes(e.mistakes().to_vec())),
+    }
+}
+
+/// What files on a command line stand for: one scenario's topology, or compose files to merge. Profiles and
+/// project of the command line go above those of the scenario.
+pub fn named(
+    files: &[PathBuf],
+    profiles: &[String],
+    project: Option<&str>,
+) -> Result<TopologySource, Failure> {
+    let is_scenario = |f: &PathBuf| f.extension().is_some_and(|e| e == "toml");
+    let mut source = match files {
+        [one] if is_scenario(one) => {
+            let scenario = scenario::read(one, &Overrides::default())?;
+            scenario.topology.ok_or_else(|| Failure::Usage {
+                message: format!("{} has no topology", one.display()),
+                help: "nothing is brought up for it; name a compose file instead".to_owned(),
+            })?
+        }
+        many => match many.iter().find(|f| is_scenario(f)) {
+            Some(scenario) => {
+                let message = format!("{} is a scenario among compose files", scenario.display());
+                return Err(Failure::Usage {
+                    message,
+                    help: "give one scenario, or compose files only".to_owned(),
+                });
+            }
+            None => compose_files(files),
+        },
+    };
+    source.profiles.extend(profiles.iter().cloned());
+    source.project = project.map(str::to_owned).or(source.project);
+    Ok(source)
+}
+
+/// Compose files that stand for themselves, without a scenario.
+pub fn compose_files(files: &[PathBuf]) -> TopologySource {
+    TopologySource {
+        files: files.to_vec(),
+        profiles: Vec::new(),
+        project: None,
+        env: BTreeMap::new(),
+        ready_timeout: Duration::from_secs(120),
+        span: 0..0,
+    }
 }
 
 /// What is up of a project: its services, as far as faults need to know them.

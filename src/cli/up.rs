@@ -3,20 +3,14 @@
 use super::args::{Common, Up};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::{check, diagnostics, output, session, topology};
+use super::{diagnostics, output, session, topology};
 use crate::engine::docker::UpError;
 use crate::notice::{Notice, Notices, Phase};
 use crate::run::ground::Ground;
-use crate::scenario::{self, Overrides, TopologySource};
-use std::path::{Path, PathBuf};
 
 /// Brings a topology up; what a failed or interrupted start left is taken down again.
 pub fn run(args: &Up, common: &Common) -> Result<Exit, Failure> {
-    let mut source = source(&args.files)?;
-    source.profiles.extend(args.profile.clone());
-    if args.project.is_some() {
-        source.project.clone_from(&args.project);
-    }
+    let source = topology::named(&args.files, &args.profile, args.project.as_deref())?;
     let read = topology::read(&source)?;
     diagnostics::print_warnings(&read.warnings);
     let topology = read.topology;
@@ -48,23 +42,4 @@ fn tell_of(left: &[String], notices: &Notices) {
     for what in left {
         notices.tell(Notice::Warning(what.clone()));
     }
-}
-
-/// One scenario, or compose files.
-pub fn source(files: &[PathBuf]) -> Result<TopologySource, Failure> {
-    let is_scenario = |f: &Path| f.extension().is_some_and(|e| e == "toml");
-    if !files.iter().any(|f| is_scenario(f)) {
-        return Ok(check::compose_files(&files.iter().map(PathBuf::as_path).collect::<Vec<_>>()));
-    }
-    let [file] = files else {
-        return Err(Failure::Usage {
-            message: "a scenario stands alone here".to_owned(),
-            help: "give one scenario, or any number of compose files".to_owned(),
-        });
-    };
-    let scenario = scenario::read(file, &Overrides::default())?;
-    scenario.topology.ok_or_else(|| Failure::Usage {
-        message: format!("scenario `{}` has no topology", scenario.name),
-        help: "there is nothing to bring up or to take down".to_owned(),
-    })
 }
