@@ -6,7 +6,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// A moment of the run: time since the clock's zero, in whole nanoseconds. Moments before zero are zero.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Offset(u64);
 
@@ -136,6 +138,9 @@ mod tests {
         tokio::time::advance(Duration::from_millis(3500)).await;
         assert_eq!(clock.now(), Offset::from_millis(2500));
         assert_eq!(clock.instant(clock.now()), Instant::now());
-        assert_eq!(Offset::from_millis(1) - Offset::from_millis(5), Duration::ZERO);
+        assert_eq!(
+            Offset::from_millis(1) - Offset::from_millis(5),
+            Duration::ZERO
+        );
     }
 }

@@ -133,7 +133,11 @@ impl Notices {
     /// else can write to the terminal.
     pub async fn settle(&self) {
         let shown = Arc::new(Notify::new());
-        if self.0.send(Notice::Settle(Settle(Arc::clone(&shown)))).is_ok() {
+        if self
+            .0
+            .send(Notice::Settle(Settle(Arc::clone(&shown))))
+            .is_ok()
+        {
             // A watcher that is gone shows nothing.
             tokio::select! {
                 () = shown.notified() => {}

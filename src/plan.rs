@@ -172,14 +172,20 @@ impl Metric {
         (Self::MaxLatency, "max"),
         (Self::Throughput, "throughput"),
         (Self::TimeToRecover, "time_to_recover"),
-        (Self::TimeToRecoverPerformance, "time_to_recover_performance"),
+        (
+            Self::TimeToRecoverPerformance,
+            "time_to_recover_performance",
+        ),
         (Self::Outage, "outage"),
     ];
 
     /// Its key in a scenario file.
     #[must_use]
     pub fn key(self) -> &'static str {
-        Self::ALL.iter().find(|(m, _)| *m == self).map_or("?", |(_, key)| key)
+        Self::ALL
+            .iter()
+            .find(|(m, _)| *m == self)
+            .map_or("?", |(_, key)| key)
     }
 }
 

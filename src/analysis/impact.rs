@@ -17,21 +17,22 @@ pub struct Recovered {
     pub resolution: Duration,
 }
 
-/// The impact of `edge` on a workload, over the operations intended from the edge to the end of its window.
+/// The impact of `edge` on a workload, over the operations on its account: [`Workload::account`].
 #[must_use]
 pub fn impact(workload: &Workload<'_>, edge: &Edge<'_>) -> Impact {
-    let (from, to) = (edge.at, edge.window_end);
+    let (from, to) = workload.account(edge);
     let counts = Counts::between(workload.history, &workload.timeline, from, to);
     let bad = || workload.timeline.between(from, to).iter().filter(|p| p.bad);
     let own_until = workload.own_until(edge);
-    let recovered = recovery(workload, (from, to), own_until, counts.all());
-    let after = |at: Offset| millis(at - from);
+    let recovered = recovery(workload, edge.at, (from, to), own_until, counts.all());
+    // Operations that were under way at the edge were intended before it.
+    let after = |at: Offset| millis(at - edge.at) - millis(edge.at - at);
     Impact {
         fault: edge.fault.name.clone(),
         entry: edge.fault.entry.clone(),
         edge: edge.kind,
-        edge_at_ms: from.as_millis_f64(),
-        window_ms: millis(to - from),
+        edge_at_ms: edge.at.as_millis_f64(),
+        window_ms: millis(edge.window_end - edge.at),
         load: workload.plan.name.clone(),
         requests: counts.all(),
         bad: counts.bad(),
@@ -39,22 +40,26 @@ pub fn impact(workload: &Workload<'_>, edge: &Edge<'_>) -> Impact {
         dropped: counts.dropped(),
         error_rate: counts.error_rate(),
         errors: counts.errors(),
-        bad_under_way: workload.under_way(edge),
+        bad_under_way: workload.under_way(edge).map_or(0, |(_, n)| n),
         first_bad_ms: bad().next().map(|p| after(p.at)),
         last_bad_ms: bad().next_back().map(|p| after(p.at)),
         time_to_recover_ms: recovered.map(|r| millis(r.after)),
         resolution_ms: recovered.map(|r| millis(r.resolution + edge.uncertainty)),
         recovered: recovered.is_some(),
-        time_to_recover_performance_ms: performance(workload, from, own_until).map(millis),
-        latency_ms: latencies(workload.history, whole_seconds(from, to, workload.load_end))[0],
+        time_to_recover_performance_ms: performance(workload, edge.at, own_until).map(millis),
+        latency_ms: latencies(
+            workload.history,
+            whole_seconds(edge.at, edge.window_end, workload.load_end),
+        )[0],
     }
 }
 
 /// Time to recover:
 ///
 /// ```text
-/// 0                                     where nothing was bad in the window
-/// intended(t) − edge                    t: the first operation, from the first bad one on, that is stable
+/// 0                                     where nothing was bad
+/// intended(t) − edge                    t: the first operation, from the first bad one on, that is stable; 0 where
+///                                       it lies before the edge (only what was under way was cut off)
 /// none                                  where there is no such t, or less than stable_for is left after it
 /// ```
 ///
@@ -66,6 +71,7 @@ pub fn impact(workload: &Workload<'_>, edge: &Edge<'_>) -> Impact {
 /// say nothing about recovery: the next fault cut them off.
 fn recovery(
     workload: &Workload<'_>,
+    edge: Offset,
     (from, to): (Offset, Offset),
     own_until: Offset,
     all: u64,
@@ -85,7 +91,7 @@ fn recovery(
         .timeline
         .stable_from(first + bad, rule, (to, own_until))?;
     Some(Recovered {
-        after: stable.at - from,
+        after: stable.at - edge,
         resolution: stable.resolution,
     })
 }

@@ -105,25 +105,31 @@ impl<'a> Workload<'a> {
         next.map_or(edge.window_end, |from| from.clamp(edge.at, edge.window_end))
     }
 
-    /// Bad operations that may have been under way when an edge came. 0 where operations had already been failing
-    /// for as long before: then they are on the account of what came earlier.
+    /// The first bad operation that was under way when an edge came, and how many there were up to the edge. None
+    /// where there was none, or where operations had already been failing for as long before: then they are on the
+    /// account of what came earlier.
+    fn cut_off(&self, call: Offset, at: Offset) -> Option<(Offset, u64)> {
+        let from = Offset::new(call.since_zero().saturating_sub(self.tail));
+        let before = Offset::new(from.since_zero().saturating_sub(at - from));
+        let failing = self.timeline.between(before, from).iter().any(|p| p.bad);
+        let mut bad = self.timeline.between(from, at).iter().filter(|p| p.bad).peekable();
+        let first = bad.peek()?.at;
+        (!failing).then(|| (first, bad.map(|p| p.n).sum()))
+    }
+
+    /// The first operation that an edge cut off while it was under way, and how many it cut off.
     #[must_use]
-    pub fn under_way(&self, edge: &Edge<'_>) -> u64 {
-        let from = self.under_way_from(edge);
-        let before = Offset::from_nanos(
-            from.as_nanos()
-                .saturating_mul(2)
-                .saturating_sub(edge.at.as_nanos()),
-        );
-        let bad = |from, to| {
-            let points = self.timeline.between(from, to).iter();
-            points.filter(|p| p.bad).map(|p| p.n).sum::<u64>()
-        };
-        if bad(before, from) > 0 {
-            0
-        } else {
-            bad(from, edge.at)
-        }
+    pub fn under_way(&self, edge: &Edge<'_>) -> Option<(Offset, u64)> {
+        self.cut_off(edge.earliest, edge.at)
+    }
+
+    /// The operations that are on an edge's account: from the edge, or the first operation that it cut off, to the next
+    /// edge, or the first operation that the next one cut off.
+    #[must_use]
+    pub fn account(&self, edge: &Edge<'_>) -> (Offset, Offset) {
+        let from = self.under_way(edge).map_or(edge.at, |(first, _)| first);
+        let taken = edge.next_call.and_then(|call| self.cut_off(call, edge.window_end));
+        (from, taken.map_or(edge.window_end, |(first, _)| first).max(edge.at))
     }
 
     /// p99 of a second: the longest possible where operations were intended and none was good; none where there

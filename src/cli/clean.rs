@@ -21,21 +21,28 @@ pub fn run(common: &Common) -> Result<Exit, Failure> {
             match guardian::recover(&docker, left).await {
                 Ok(()) => drop(std::fs::remove_file(&left.path)),
                 Err(error) => {
-                    session.notices.tell(Notice::Warning(format!("run {}: {error}", left.header.run)));
+                    session
+                        .notices
+                        .tell(Notice::Warning(format!("run {}: {error}", left.header.run)));
                     exit = Exit::Environment;
                 }
             }
         }
         for running in &alive {
             let header = &running.header;
-            let said = format!("run {} is alive (process {}): left alone", header.run, header.pid);
+            let said = format!(
+                "run {} is alive (process {}): left alone",
+                header.run, header.pid
+            );
             session.notices.tell(Notice::Info(said));
         }
         let removed = if alive.is_empty() {
             docker.clean(&Scope::Everything, &session.notices).await?
         } else {
             let spared = alive.iter().map(|j| j.header.run.clone()).collect();
-            docker.clean(&Scope::AllBut(spared), &session.notices).await?
+            docker
+                .clean(&Scope::AllBut(spared), &session.notices)
+                .await?
         };
         session.notices.settle().await;
         output::stdout(&format!("{}\n", down::summary(&removed)));

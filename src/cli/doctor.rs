@@ -40,7 +40,11 @@ async fn findings(topology: Option<&Topology>) -> Result<Vec<Finding>, Failure> 
         Err(error) => {
             let remedy = "install and start it (Debian, Ubuntu: apt-get install docker.io), or set DOCKER_HOST";
             let (what, seen) = ("Docker engine", error.to_string());
-            return Ok(vec![Finding { what, seen, remedy: Some(remedy.to_owned()) }]);
+            return Ok(vec![Finding {
+                what,
+                seen,
+                remedy: Some(remedy.to_owned()),
+            }]);
         }
     };
     let ports: Vec<u16> = topology.map_or_else(Vec::new, published);
@@ -48,35 +52,67 @@ async fn findings(topology: Option<&Topology>) -> Result<Vec<Finding>, Failure> 
     let mut findings = of_engine(&seen);
     findings.extend(seen.images.iter().map(|image| Finding {
         what: "base image",
-        seen: format!("{} {}", image.image, if image.present { "is there" } else { "is not there" }),
-        remedy: (!image.present)
-            .then(|| "the first build pulls it; where no registry answers: make base-image".to_owned()),
+        seen: format!(
+            "{} {}",
+            image.image,
+            if image.present {
+                "is there"
+            } else {
+                "is not there"
+            }
+        ),
+        remedy: (!image.present).then(|| {
+            "the first build pulls it; where no registry answers: make base-image".to_owned()
+        }),
     }));
-    findings.extend(seen.ports.iter().map(|port| Finding {
-        what: "port",
-        seen: match &port.taken_by {
-            None => format!("127.0.0.1:{} is free", port.port),
-            Some(who) => format!("127.0.0.1:{} is taken by {who}", port.port),
-        },
-        remedy: port.taken_by.as_ref().map(|_| "end what has it, or publish another port".to_owned()),
+    findings.extend(seen.ports.iter().map(|port| {
+        Finding {
+            what: "port",
+            seen: match &port.taken_by {
+                None => format!("127.0.0.1:{} is free", port.port),
+                Some(who) => format!("127.0.0.1:{} is taken by {who}", port.port),
+            },
+            remedy: port
+                .taken_by
+                .as_ref()
+                .map(|_| "end what has it, or publish another port".to_owned()),
+        }
     }));
     let left = docker.leftovers(&Scope::Everything).await?;
     findings.push(Finding {
         what: "leftovers of runs",
-        seen: if left.is_empty() { "none".to_owned() } else { format!("{} containers", left.containers.len()) },
-        remedy: (!left.is_empty()).then(|| "lbtest clean (a run or `up` that is alive is no leftover)".to_owned()),
+        seen: if left.is_empty() {
+            "none".to_owned()
+        } else {
+            format!("{} containers", left.containers.len())
+        },
+        remedy: (!left.is_empty())
+            .then(|| "lbtest clean (a run or `up` that is alive is no leftover)".to_owned()),
     });
     Ok(findings)
 }
 
 fn of_engine(seen: &Examination) -> Vec<Finding> {
     let gib = seen.memory >> 30;
-    let fine = |what, seen| Finding { what, seen, remedy: None };
+    let fine = |what, seen| Finding {
+        what,
+        seen,
+        remedy: None,
+    };
     vec![
-        fine("Docker engine", format!("{} at {}", seen.version, seen.host)),
+        fine(
+            "Docker engine",
+            format!("{} at {}", seen.version, seen.host),
+        ),
         fine("API version", seen.api_version.clone()),
-        fine("machine", format!("{} CPUs, {gib} GiB, kernel {}", seen.cpus, seen.kernel)),
-        fine("drivers", format!("storage {}, cgroup {}", seen.storage_driver, seen.cgroup)),
+        fine(
+            "machine",
+            format!("{} CPUs, {gib} GiB, kernel {}", seen.cpus, seen.kernel),
+        ),
+        fine(
+            "drivers",
+            format!("storage {}, cgroup {}", seen.storage_driver, seen.cgroup),
+        ),
         fine(
             "moment of effect",
             if seen.shares_our_kernel {
@@ -90,7 +126,10 @@ fn of_engine(seen: &Examination) -> Vec<Finding> {
 
 fn published(topology: &Topology) -> Vec<u16> {
     let ports = topology.services.values().flat_map(|s| &s.ports);
-    ports.filter(|p| p.protocol == "tcp").filter_map(|p| p.published).collect()
+    ports
+        .filter(|p| p.protocol == "tcp")
+        .filter_map(|p| p.published)
+        .collect()
 }
 
 fn table(findings: &[Finding]) -> String {

@@ -11,11 +11,18 @@ use crate::notice::{Notice, Phase};
 pub fn run(args: &Down, common: &Common) -> Result<Exit, Failure> {
     let project = match &args.project {
         Some(project) => project.clone(),
-        None => topology::read(&topology::named(&args.files, &[], None)?)?.topology.project,
+        None => {
+            topology::read(&topology::named(&args.files, &[], None)?)?
+                .topology
+                .project
+        }
     };
     session::run(common, async |session| {
         session.notices.tell(Notice::Phase(Phase::TearingDown));
-        let removed = Docker::connect().await?.down(&project, &session.notices).await?;
+        let removed = Docker::connect()
+            .await?
+            .down(&project, &session.notices)
+            .await?;
         session.notices.settle().await;
         output::stdout(&format!("project `{project}`: {}\n", summary(&removed)));
         Ok(Exit::Pass)
@@ -35,5 +42,9 @@ pub fn summary(removed: &Removed) -> String {
         .filter(|(n, _)| *n > 0)
         .map(|(n, what)| format!("{n} {what}{}", if *n == 1 { "" } else { "s" }))
         .collect();
-    if parts.is_empty() { "nothing was there".to_owned() } else { format!("removed {}", parts.join(", ")) }
+    if parts.is_empty() {
+        "nothing was there".to_owned()
+    } else {
+        format!("removed {}", parts.join(", "))
+    }
 }

@@ -9,6 +9,8 @@ use crate::run::guardian;
 pub fn run(args: &Guardian) -> Result<Exit, Failure> {
     let failed = |e: &dyn std::fmt::Display| Failure::environment(e.to_string(), "");
     let runtime = tokio::runtime::Runtime::new().map_err(|e| failed(&e))?;
-    runtime.block_on(guardian::guard(&args.journal)).map_err(|e| failed(&e))?;
+    runtime
+        .block_on(guardian::guard(&args.journal))
+        .map_err(|e| failed(&e))?;
     Ok(Exit::Pass)
 }

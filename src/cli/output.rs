@@ -46,5 +46,8 @@ pub fn width() -> usize {
 pub fn terminal_report() -> Terminal {
     let terminal = std::io::stdout().is_terminal();
     let width = terminal.then(|| u16::try_from(width()).unwrap_or(100));
-    Terminal { colour: colour(terminal), width }
+    Terminal {
+        colour: colour(terminal),
+        width,
+    }
 }

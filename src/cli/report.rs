@@ -7,9 +7,9 @@ use super::output;
 use crate::analysis::analyze;
 use crate::analysis::result::RunResult;
 use crate::history::file;
+use crate::report::Reporter;
 use crate::report::json::{self, Json};
 use crate::report::markdown::Markdown;
-use crate::report::Reporter;
 use crate::run::output::HISTORY;
 use std::path::Path;
 
@@ -22,7 +22,9 @@ pub fn run(args: &Report) -> Result<Exit, Failure> {
         ReportFormat::Json => &Json,
         ReportFormat::Markdown => &Markdown,
     };
-    let text = reporter.render(&result).map_err(|e| Failure::environment(e.to_string(), ""))?;
+    let text = reporter
+        .render(&result)
+        .map_err(|e| Failure::environment(e.to_string(), ""))?;
     output::stdout(&text);
     Ok(Exit::Pass)
 }

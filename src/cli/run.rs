@@ -44,7 +44,10 @@ async fn one(spec: &Spec, session: &Session) -> Result<Exit, Failure> {
     // The progress view owns the terminal until it has shown everything before the report.
     session.notices.settle().await;
     output::stdout(&report);
-    output::stdout(&format!("\nresults: {}\n", output::inert(&finished.out.display().to_string())));
+    output::stdout(&format!(
+        "\nresults: {}\n",
+        output::inert(&finished.out.display().to_string())
+    ));
     for left in &finished.left_behind {
         session.notices.tell(Notice::Warning(left.clone()));
     }
@@ -53,8 +56,16 @@ async fn one(spec: &Spec, session: &Session) -> Result<Exit, Failure> {
         Verdict::Fail => Exit::GateFailed,
         Verdict::Inconclusive => Exit::Inconclusive,
     };
-    let clean = if finished.left_behind.is_empty() { verdict } else { verdict.worst(Exit::Environment) };
-    Ok(if finished.interrupted { Exit::Interrupted } else { clean })
+    let clean = if finished.left_behind.is_empty() {
+        verdict
+    } else {
+        verdict.worst(Exit::Environment)
+    };
+    Ok(if finished.interrupted {
+        Exit::Interrupted
+    } else {
+        clean
+    })
 }
 
 fn specs(args: &Run, attached: Option<&Topology>, now: &str) -> Result<Vec<Spec>, Failure> {
@@ -100,8 +111,9 @@ fn spec(
     let (topology, mut warnings) = match attached {
         // What is up counts, whatever the files say.
         Some(attached) => (Some(attached.clone()), Vec::new()),
-        None => topology::of_scenario(&scenario)?
-            .map_or((None, Vec::new()), |read| (Some(read.topology), read.warnings)),
+        None => topology::of_scenario(&scenario)?.map_or((None, Vec::new()), |read| {
+            (Some(read.topology), read.warnings)
+        }),
     };
     let faults_on = !args.changes.no_faults;
     let resolved = crate::plan::resolve(&scenario, topology.as_ref(), faults_on)?;

@@ -8,6 +8,8 @@ use crate::sample_app::{SampleAppArgs, serve};
 pub fn run(args: &SampleAppArgs) -> Result<Exit, Failure> {
     let failed = |e: &dyn std::fmt::Display| Failure::environment(e.to_string(), "");
     let runtime = tokio::runtime::Runtime::new().map_err(|e| failed(&e))?;
-    runtime.block_on(serve(args.clone())).map_err(|e| failed(&e))?;
+    runtime
+        .block_on(serve(args.clone()))
+        .map_err(|e| failed(&e))?;
     Ok(Exit::Pass)
 }

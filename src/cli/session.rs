@@ -79,7 +79,8 @@ impl Signals {
         self.next().await;
         stop.cancel();
         notices.tell(Notice::Info(
-            "interrupted: healing, reporting and taking down; once more to leave at once".to_owned(),
+            "interrupted: healing, reporting and taking down; once more to leave at once"
+                .to_owned(),
         ));
         self.next().await;
         output::stderr(

@@ -93,7 +93,10 @@ pub fn compose_files(files: &[PathBuf]) -> TopologySource {
 pub async fn of_project(project: &str) -> Result<Topology, Failure> {
     let docker = Docker::connect().await?;
     let containers = docker.containers(project).await?;
-    let mut topology = Topology { project: project.to_owned(), ..Topology::default() };
+    let mut topology = Topology {
+        project: project.to_owned(),
+        ..Topology::default()
+    };
     for container in containers {
         let service: &mut Service = topology.services.entry(container.service).or_default();
         service.replicas = service.replicas.max(container.number);

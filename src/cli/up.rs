@@ -17,7 +17,9 @@ pub fn run(args: &Up, common: &Common) -> Result<Exit, Failure> {
     session::run(common, async |session| {
         let notices = &session.notices;
         let mut ground = Ground::for_up(&topology, notices).await?;
-        let came_up = ground.up(&topology, source.ready_timeout, notices, &session.stop).await;
+        let came_up = ground
+            .up(&topology, source.ready_timeout, notices, &session.stop)
+            .await;
         if came_up.is_ok() {
             ground.keep();
         } else {
@@ -29,7 +31,9 @@ pub fn run(args: &Up, common: &Common) -> Result<Exit, Failure> {
             Ok(()) => {
                 session.notices.settle().await;
                 let project = &topology.project;
-                output::stdout(&format!("project `{project}` is up; take it down with: lbtest down -p {project}\n"));
+                output::stdout(&format!(
+                    "project `{project}` is up; take it down with: lbtest down -p {project}\n"
+                ));
                 Ok(Exit::Pass)
             }
             Err(UpError::Cancelled) => Ok(Exit::Interrupted),

@@ -136,15 +136,16 @@ async fn break_one(stage: &Stage, reach: &Reach, kind: &dyn Kind, target: &Conta
     if let Err(error) = result {
         return broken.failed(&error);
     }
-    broken.record.confirmed =
-        look(engine, &target.id, |after| kind.confirm(&before, after)).await;
+    broken.record.confirmed = look(engine, &target.id, |after| kind.confirm(&before, after)).await;
     forget_what_mended_itself(stage, reach, &mut broken).await;
     broken
 }
 
 /// A restart, or a restart policy, leaves nothing to heal: then there is no heal edge either.
 async fn forget_what_mended_itself(stage: &Stage, reach: &Reach, broken: &mut Broken) {
-    let (Some((id, undo)), Some(_)) = (broken.undo, &broken.record.confirmed) else { return };
+    let (Some((id, undo)), Some(_)) = (broken.undo, &broken.record.confirmed) else {
+        return;
+    };
     let state = reach.engine.state(&broken.container.id).await;
     if state.is_ok_and(|after| undo.is_done(&after)) {
         stage.strike(reach, id);
@@ -237,10 +238,10 @@ async fn mend(
             Err(error @ EngineError::NotFound(_)) => return (times, Err(error.to_string())),
             Err(error) => Some(error),
         };
-        if problem.is_none() {
-            if let Some(seen) = look(engine, &container.id, |after| undo.confirm(after)).await {
-                return (times, Ok(seen));
-            }
+        if problem.is_none()
+            && let Some(seen) = look(engine, &container.id, |after| undo.confirm(after)).await
+        {
+            return (times, Ok(seen));
         }
         if tokio::time::Instant::now() >= deadline {
             return (

@@ -35,16 +35,37 @@ impl World {
             attached: false,
         };
         let journal = Arc::new(Journal::create(folder.path(), &header).unwrap());
-        let reach = Reach { engine: Arc::new(engine.clone()), journal };
+        let reach = Reach {
+            engine: Arc::new(engine.clone()),
+            journal,
+        };
         let (notices, told) = Notices::channel();
         let (tx, records) = unbounded_channel();
         let clock = Clock::starting_at(Instant::now());
         let end = CancellationToken::new();
-        let stage = Stage { reach: Some(reach), clock, notices, records: tx, end };
-        Self { engine, stage, records, notices: told, folder }
+        let stage = Stage {
+            reach: Some(reach),
+            clock,
+            notices,
+            records: tx,
+            end,
+        };
+        Self {
+            engine,
+            stage,
+            records,
+            notices: told,
+            folder,
+        }
     }
 
-    async fn assignment(&self, kind: FaultKind, service: &str, at: u64, heal: Option<u64>) -> Assignment {
+    async fn assignment(
+        &self,
+        kind: FaultKind,
+        service: &str,
+        at: u64,
+        heal: Option<u64>,
+    ) -> Assignment {
         let mut targets = self.engine.containers("p").await.unwrap();
         targets.retain(|c| c.service == service);
         Assignment {
@@ -85,8 +106,12 @@ const STOP: FaultKind = FaultKind::Stop { grace: None };
 #[tokio::test(start_paused = true)]
 async fn a_stop_takes_effect_with_the_engines_event_and_is_healed_on_time() {
     let mut world = World::new();
-    world.engine.set_latency(Call::Stop, Latency::of_millis(12, 37, 327));
-    world.engine.set_latency(Call::Start, Latency::of_millis(200, 265, 265));
+    world
+        .engine
+        .set_latency(Call::Stop, Latency::of_millis(12, 37, 327));
+    world
+        .engine
+        .set_latency(Call::Start, Latency::of_millis(200, 265, 265));
     let fault = world.assignment(STOP, "db", 10_000, Some(25_000)).await;
     // The end of the run, long after: nothing waits for it.
     conduct(&world.stage, vec![fault]).await;
@@ -99,7 +124,12 @@ async fn a_stop_takes_effect_with_the_engines_event_and_is_healed_on_time() {
     assert_eq!(record.healed_at(), Some(Offset::from_millis(25_265)));
     assert!(record.confirmed() && target.heal_confirmed.is_some() && target.error.is_none());
     assert_eq!(world.still_broken(), 0);
-    let app = world.engine.calls().iter().filter(|c| c.id.contains("app")).count();
+    let app = world
+        .engine
+        .calls()
+        .iter()
+        .filter(|c| c.id.contains("app"))
+        .count();
     assert_eq!(app, 0, "only the target is touched");
 }
 
@@ -116,20 +146,37 @@ async fn a_stop_without_effect_is_not_confirmed() {
 #[tokio::test(start_paused = true)]
 async fn an_injection_that_fails_is_said_and_healed_all_the_same() {
     let mut world = World::new();
-    let refused = EngineError::Refused { what: "pausing db".into(), answer: "cgroup is gone".into() };
+    let refused = EngineError::Refused {
+        what: "pausing db".into(),
+        answer: "cgroup is gone".into(),
+    };
     world.engine.fail_next(Call::Pause, refused);
-    let fault = world.assignment(FaultKind::Pause, "db", 1_000, Some(5_000)).await;
+    let fault = world
+        .assignment(FaultKind::Pause, "db", 1_000, Some(5_000))
+        .await;
     conduct(&world.stage, vec![fault]).await;
     let record = world.last_record();
-    assert!(record.targets[0].error.as_ref().unwrap().contains("cgroup is gone"));
+    assert!(
+        record.targets[0]
+            .error
+            .as_ref()
+            .unwrap()
+            .contains("cgroup is gone")
+    );
     assert!(!record.confirmed());
-    assert_eq!(world.still_broken(), 0, "its undo was seen to be done, and struck");
+    assert_eq!(
+        world.still_broken(),
+        0,
+        "its undo was seen to be done, and struck"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_end_of_the_run_heals_what_is_broken_and_injects_nothing_more() {
     let mut world = World::new();
-    let now = world.assignment(FaultKind::Pause, "db", 1_000, Some(60_000)).await;
+    let now = world
+        .assignment(FaultKind::Pause, "db", 1_000, Some(60_000))
+        .await;
     let mut later = world.assignment(STOP, "app", 30_000, None).await;
     later.index = 1;
     let end = world.stage.end.clone();
@@ -150,14 +197,26 @@ async fn the_end_of_the_run_heals_what_is_broken_and_injects_nothing_more() {
 #[tokio::test(start_paused = true)]
 async fn a_heal_that_fails_is_tried_again_until_it_holds() {
     let mut world = World::new();
-    let busy = || EngineError::Refused { what: "unpausing db".into(), answer: "try again".into() };
+    let busy = || EngineError::Refused {
+        what: "unpausing db".into(),
+        answer: "try again".into(),
+    };
     world.engine.fail_next(Call::Unpause, busy());
     world.engine.fail_next(Call::Unpause, busy());
-    let fault = world.assignment(FaultKind::Pause, "db", 1_000, Some(5_000)).await;
+    let fault = world
+        .assignment(FaultKind::Pause, "db", 1_000, Some(5_000))
+        .await;
     conduct(&world.stage, vec![fault]).await;
     let record = world.last_record();
-    assert_eq!(record.targets[0].heal_confirmed.as_deref(), Some("not paused"));
-    assert_eq!(world.engine.calls().len(), 4, "pause, and three tries to unpause");
+    assert_eq!(
+        record.targets[0].heal_confirmed.as_deref(),
+        Some("not paused")
+    );
+    assert_eq!(
+        world.engine.calls().len(),
+        4,
+        "pause, and three tries to unpause"
+    );
     assert!(record.healed_at().unwrap() > Offset::from_millis(6_000));
     assert_eq!(world.still_broken(), 0);
 }
@@ -171,7 +230,9 @@ async fn what_cannot_be_healed_is_said_with_the_command_that_does_it_and_stays_i
     }
     let fault = world.assignment(STOP, "db", 1_000, Some(5_000)).await;
     conduct(&world.stage, vec![fault]).await;
-    let [warning] = &world.warnings()[..] else { panic!("one warning") };
+    let [warning] = &world.warnings()[..] else {
+        panic!("one warning")
+    };
     assert!(warning.contains("docker start simulated-db-1"), "{warning}");
     assert!(world.last_record().targets[0].heal_confirmed.is_none());
     assert_eq!(world.still_broken(), 1);
@@ -180,7 +241,9 @@ async fn what_cannot_be_healed_is_said_with_the_command_that_does_it_and_stays_i
 #[tokio::test(start_paused = true)]
 async fn a_restart_needs_no_heal_and_leaves_nothing_in_the_journal() {
     let mut world = World::new();
-    let fault = world.assignment(FaultKind::Restart { grace: None }, "app", 1_000, None).await;
+    let fault = world
+        .assignment(FaultKind::Restart { grace: None }, "app", 1_000, None)
+        .await;
     let end = world.stage.end.clone();
     let run_ends = async {
         tokio::time::sleep(Duration::from_secs(10)).await;
@@ -197,7 +260,9 @@ async fn a_restart_needs_no_heal_and_leaves_nothing_in_the_journal() {
 #[tokio::test(start_paused = true)]
 async fn an_external_fault_touches_nothing_and_marks_both_edges() {
     let mut world = World::new();
-    let fault = world.assignment(FaultKind::External, "nobody", 3_000, Some(4_500)).await;
+    let fault = world
+        .assignment(FaultKind::External, "nobody", 3_000, Some(4_500))
+        .await;
     conduct(&world.stage, vec![fault]).await;
     let record = world.last_record();
     assert_eq!(record.injected_at(), Some(Offset::from_millis(3_000)));

@@ -33,14 +33,21 @@ impl EdgeTimes {
     /// The best known moment of effect: the truth, else the engine's event, else the return of the call.
     #[must_use]
     pub fn effect(&self) -> Offset {
-        self.truth.or(self.event).or(self.returned).unwrap_or(self.called)
+        self.truth
+            .or(self.event)
+            .or(self.returned)
+            .unwrap_or(self.called)
     }
 
     /// How far the effect may lie from [`Self::effect`]: zero for an observed truth, else the length of the call
     /// (or of the part of it up to the event).
     #[must_use]
     pub fn uncertainty(&self) -> std::time::Duration {
-        if self.truth.is_some() { std::time::Duration::ZERO } else { self.effect() - self.called }
+        if self.truth.is_some() {
+            std::time::Duration::ZERO
+        } else {
+            self.effect() - self.called
+        }
     }
 }
 
@@ -82,7 +89,11 @@ impl FaultRecord {
     /// The moment of healing: that of the last target; none while any target is not healed.
     #[must_use]
     pub fn healed_at(&self) -> Option<Offset> {
-        let all: Option<Vec<_>> = self.targets.iter().map(|t| t.heal.as_ref().map(EdgeTimes::effect)).collect();
+        let all: Option<Vec<_>> = self
+            .targets
+            .iter()
+            .map(|t| t.heal.as_ref().map(EdgeTimes::effect))
+            .collect();
         all?.into_iter().max()
     }
 

@@ -127,7 +127,12 @@ impl fmt::Display for Class {
         match self {
             Self::HttpStatus(code) => write!(f, "http_{code}"),
             Self::Sqlstate(code) => write!(f, "sqlstate_{}", String::from_utf8_lossy(code)),
-            plain => f.write_str(PLAIN.iter().find(|(c, _)| c == plain).map_or("other", |(_, n)| n)),
+            plain => f.write_str(
+                PLAIN
+                    .iter()
+                    .find(|(c, _)| c == plain)
+                    .map_or("other", |(_, n)| n),
+            ),
         }
     }
 }
@@ -162,7 +167,9 @@ impl Serialize for Class {
 
 impl<'de> Deserialize<'de> for Class {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(d)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 

@@ -23,13 +23,20 @@ const BIN_NANOS: u32 = 1_000_000;
 /// Never: the bounds are constants that hdrhistogram accepts (a test makes one).
 #[must_use]
 pub fn new_histogram() -> Histogram<u32> {
-    #[expect(clippy::expect_used, reason = "constant arguments, covered by every test of this file")]
+    #[expect(
+        clippy::expect_used,
+        reason = "constant arguments, covered by every test of this file"
+    )]
     Histogram::new_with_bounds(1, 3_600_000_000, 2).expect("constant bounds are valid")
 }
 
 /// Records a latency, in whole microseconds, at least one; what lies above the range counts as its end.
 pub fn record_latency(histogram: &mut Histogram<u32>, latency: Duration) {
-    histogram.saturating_record(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX).max(1));
+    histogram.saturating_record(
+        u64::try_from(latency.as_micros())
+            .unwrap_or(u64::MAX)
+            .max(1),
+    );
 }
 
 /// What happened in one millisecond. Times are nanoseconds from the start of the slot.
@@ -69,7 +76,13 @@ impl Bin {
         };
         self.first_ok = pick(self.ok, other.ok, self.first_ok, other.first_ok, u32::min);
         self.last_ok = pick(self.ok, other.ok, self.last_ok, other.last_ok, u32::max);
-        self.first_bad = pick(self.bad, other.bad, self.first_bad, other.first_bad, u32::min);
+        self.first_bad = pick(
+            self.bad,
+            other.bad,
+            self.first_bad,
+            other.first_bad,
+            u32::min,
+        );
         self.last_bad = pick(self.bad, other.bad, self.last_bad, other.last_bad, u32::max);
         self.ok += other.ok;
         self.bad += other.bad;
@@ -134,7 +147,9 @@ impl Slot {
         let at = op.intended;
         self.span = Some(self.span.map_or((at, at), |(a, b)| (a.min(at), b.max(at))));
         let within = u32::try_from(at.as_nanos() % SLOT_NANOS).unwrap_or(0);
-        let bins = self.bins.get_or_insert_with(|| vec![Bin::default(); BINS].into());
+        let bins = self
+            .bins
+            .get_or_insert_with(|| vec![Bin::default(); BINS].into());
         bins[(within / BIN_NANOS) as usize].add(within, bad);
     }
 
@@ -157,8 +172,12 @@ impl Slot {
             (mine, theirs) => mine.or(theirs),
         };
         if let Some(theirs) = &other.bins {
-            let mine = self.bins.get_or_insert_with(|| vec![Bin::default(); BINS].into());
-            mine.iter_mut().zip(theirs.iter()).for_each(|(m, t)| m.merge(t));
+            let mine = self
+                .bins
+                .get_or_insert_with(|| vec![Bin::default(); BINS].into());
+            mine.iter_mut()
+                .zip(theirs.iter())
+                .for_each(|(m, t)| m.merge(t));
         }
     }
 }
@@ -175,7 +194,10 @@ pub struct Second {
 
 impl Default for Second {
     fn default() -> Self {
-        Self { latency: new_histogram(), service_time: new_histogram() }
+        Self {
+            latency: new_histogram(),
+            service_time: new_histogram(),
+        }
     }
 }
 
@@ -228,7 +250,11 @@ impl Recorder {
 
     /// Folds one operation in.
     pub fn record(&mut self, op: &Operation) {
-        self.delta.slots.entry(Slot::index_of(op.intended)).or_default().add(op);
+        self.delta
+            .slots
+            .entry(Slot::index_of(op.intended))
+            .or_default()
+            .add(op);
         if op.outcome.is_bad() {
             return;
         }
@@ -243,7 +269,13 @@ impl Recorder {
     /// An arrival that found no free slot: counted as failed, at its intended time.
     pub fn dropped(&mut self, intended: Offset) {
         let outcome = Outcome::Fail(Class::Dropped);
-        self.record(&Operation { intended, sent: None, done: intended, outcome, instance: None });
+        self.record(&Operation {
+            intended,
+            sent: None,
+            done: intended,
+            outcome,
+            instance: None,
+        });
     }
 
     /// Everything since the last call; `None` where there was nothing.
@@ -252,7 +284,13 @@ impl Recorder {
             return None;
         }
         let instances = self.delta.instances.clone();
-        Some(std::mem::replace(&mut self.delta, Delta { instances, ..Delta::default() }))
+        Some(std::mem::replace(
+            &mut self.delta,
+            Delta {
+                instances,
+                ..Delta::default()
+            },
+        ))
     }
 }
 
@@ -262,7 +300,13 @@ mod tests {
 
     fn op(ms: u64, outcome: Outcome) -> Operation {
         let intended = Offset::from_millis(ms);
-        Operation { intended, sent: Some(intended), done: intended + Duration::from_millis(7), outcome, instance: None }
+        Operation {
+            intended,
+            sent: Some(intended),
+            done: intended + Duration::from_millis(7),
+            outcome,
+            instance: None,
+        }
     }
 
     #[test]
@@ -274,14 +318,27 @@ mod tests {
         let delta = recorder.take().unwrap();
         assert_eq!((delta.slots[&0].ok, delta.slots[&0].bad()), (1, 0));
         assert_eq!((delta.slots[&1].ok, delta.slots[&1].bad()), (0, 2));
-        assert_eq!(delta.seconds[&0].latency.len(), 1, "bad operations have no latency");
+        assert_eq!(
+            delta.seconds[&0].latency.len(),
+            1,
+            "bad operations have no latency"
+        );
         assert!(recorder.take().is_none());
     }
 
     #[test]
     fn merging_two_workers_equals_folding_all_in_one() {
         let ops: Vec<_> = (0..300)
-            .map(|i| op(i * 7 % 1000, if i % 5 == 0 { Outcome::Fail(Class::Timeout) } else { Outcome::Ok }))
+            .map(|i| {
+                op(
+                    i * 7 % 1000,
+                    if i % 5 == 0 {
+                        Outcome::Fail(Class::Timeout)
+                    } else {
+                        Outcome::Ok
+                    },
+                )
+            })
             .collect();
         let fold = |ops: &[Operation]| {
             let mut r = Recorder::default();

@@ -31,10 +31,10 @@ pub async fn follow(
     loop {
         match events.recv().await {
             Ok(event) if containers.contains(&event.container) => {
-                if let Some(event) = kept(&event, &clock) {
-                    if sink.send(event).is_err() {
-                        return;
-                    }
+                if let Some(event) = kept(&event, &clock)
+                    && sink.send(event).is_err()
+                {
+                    return;
                 }
             }
             Ok(_) => {}

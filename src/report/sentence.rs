@@ -58,7 +58,7 @@ pub fn impact(impact: &Impact) -> String {
     text.push_str(&cost(impact));
     if impact.bad_under_way > 0 {
         text.push_str(&format!(
-            "; {} under way at the edge failed too",
+            ", {} of them under way when it came",
             grouped(impact.bad_under_way)
         ));
     }

@@ -38,7 +38,10 @@ pub async fn bring_up(
                 return Err(RunError::NothingToAttach(topology.project.clone()));
             }
         } else {
-            ground.up(topology, ready_timeout, notices, stop).await.map_err(RunError::Up)?;
+            ground
+                .up(topology, ready_timeout, notices, stop)
+                .await
+                .map_err(RunError::Up)?;
         }
     }
     notices.tell(Notice::Phase(Phase::Probing));

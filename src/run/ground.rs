@@ -103,8 +103,13 @@ impl Ground {
         notices: &Notices,
         stop: &CancellationToken,
     ) -> Result<(), UpError> {
-        let Some(held) = &self.held else { return Ok(()) };
-        let options = UpOptions { run: held.header.run.clone(), ready_timeout };
+        let Some(held) = &self.held else {
+            return Ok(());
+        };
+        let options = UpOptions {
+            run: held.header.run.clone(),
+            ready_timeout,
+        };
         held.docker.up(topology, &options, notices, stop).await
     }
 

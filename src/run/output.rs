@@ -58,7 +58,9 @@ impl Output {
     /// Where one cannot be written.
     pub fn write(&self, result: &RunResult) -> Result<(), OutputError> {
         let reporters: [&dyn Reporter; 2] = [&json::Json, &markdown::Markdown];
-        reporters.iter().try_for_each(|reporter| self.one(*reporter, result))
+        reporters
+            .iter()
+            .try_for_each(|reporter| self.one(*reporter, result))
     }
 
     fn one(&self, reporter: &dyn Reporter, result: &RunResult) -> Result<(), OutputError> {
@@ -72,6 +74,9 @@ impl Output {
             file.as_file().set_permissions(mode)?;
             file.persist(&path).map_err(|e| e.error)
         };
-        whole().map(drop).map_err(|source| OutputError::Io { path: path.clone(), source })
+        whole().map(drop).map_err(|source| OutputError::Io {
+            path: path.clone(),
+            source,
+        })
     }
 }

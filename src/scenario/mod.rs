@@ -197,7 +197,9 @@ impl StatusSet {
     /// Whether a status is in the set.
     #[must_use]
     pub fn contains(&self, status: u16) -> bool {
-        self.0.iter().any(|(from, to)| (*from..=*to).contains(&status))
+        self.0
+            .iter()
+            .any(|(from, to)| (*from..=*to).contains(&status))
     }
 }
 

@@ -44,8 +44,12 @@ impl Scope {
     }
 
     fn spares(&self, labels: Option<&HashMap<String, String>>) -> bool {
-        let Self::AllBut(runs) = self else { return false };
-        labels.and_then(|l| l.get(labels::RUN)).is_some_and(|run| runs.contains(run))
+        let Self::AllBut(runs) = self else {
+            return false;
+        };
+        labels
+            .and_then(|l| l.get(labels::RUN))
+            .is_some_and(|run| runs.contains(run))
     }
 }
 
