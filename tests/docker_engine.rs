@@ -846,11 +846,7 @@ async fn lbtests_own_image_runs_lbtest_and_is_made_once() {
             ..Service::default()
         };
         let outcome = p.up(&p.topology([("job", job)])).await;
-        let state = p
-            .docker
-            .state(&p.id_of("job").await)
-            .await
-            .expect("a state");
+        let code = wait_for_end(&p.docker, &p.id_of("job").await).await;
         let log = p
             .docker
             .log_tail(&p.id_of("job").await, 20)
@@ -867,7 +863,7 @@ async fn lbtests_own_image_runs_lbtest_and_is_made_once() {
             .await
             .expect("removed");
         outcome.unwrap_or_else(|e| panic!("{e}"));
-        assert_eq!(state.exit_code, Some(0), "{log:?}");
+        assert_eq!(code, Some(0), "{log:?}");
         assert_eq!(SELF_IMAGE, "lbtest:self");
     })
     .await;
