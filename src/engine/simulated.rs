@@ -1,6 +1,6 @@
 //! An engine in memory, on tokio's time: what faults are tested with, exactly and without waiting.
 //!
-//! Every call has three moments, as with Docker (see `docs/measuring.md`): its effect, the event that tells of it,
+//! Every call has three moments, as with Docker: its effect, the event that tells of it,
 //! and its return. Calls can be made to fail, or to report success without any effect.
 
 use super::{Container, ContainerState, Engine, EngineError, EngineEvent};
@@ -116,7 +116,7 @@ impl Simulated {
         id
     }
 
-    /// Sets how long a call takes. Without, the medians that Docker was measured at (see FACTS: kill 11, 32, 326 ms, …).
+    /// Sets how long a call takes. Without, the medians that Docker 20.10 was measured at (kill: 11, 32, 326 ms).
     pub fn set_latency(&self, call: Call, latency: Latency) {
         self.world().latencies.insert(call, latency);
     }

@@ -23,13 +23,13 @@ impl Docker {
     fn patient(&self, grace: Option<Duration>) -> bollard::Docker {
         self.client
             .clone()
-            .with_timeout(grace.unwrap_or(UNKNOWN_GRACE) + BEYOND_GRACE)
+            .with_timeout(grace.unwrap_or(UNKNOWN_GRACE).saturating_add(BEYOND_GRACE))
     }
 }
 
 /// Whole seconds, as the API takes them, rounded up: a grace is not cut short.
 pub(super) fn whole_seconds(d: Duration) -> i32 {
-    let seconds = d.as_secs() + u64::from(d.subsec_nanos() > 0);
+    let seconds = d.as_secs().saturating_add(u64::from(d.subsec_nanos() > 0));
     i32::try_from(seconds).unwrap_or(i32::MAX)
 }
 

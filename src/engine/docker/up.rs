@@ -25,6 +25,9 @@ pub struct UpOptions {
     pub ready_timeout: Duration,
 }
 
+/// A deadline beyond this is none; it keeps the sum of an instant and any duration representable.
+const LONGEST_WAIT: Duration = Duration::from_secs(7 * 24 * 3600);
+
 /// What every step of one `up` needs.
 struct Rise<'a> {
     topology: &'a Topology,
@@ -87,7 +90,7 @@ impl Docker {
         self.have_images(topology, notices, cancel).await?;
         rise.go_on()?;
         notices.tell(Notice::Phase(Phase::Starting));
-        let deadline = Instant::now() + options.ready_timeout;
+        let deadline = Instant::now() + options.ready_timeout.min(LONGEST_WAIT);
         let (networks, volumes) = future::join(
             self.make_networks(topology, &options.run),
             self.make_volumes(topology, &options.run),
