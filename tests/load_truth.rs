@@ -281,6 +281,16 @@ const LENGTH: Duration = Duration::from_millis(3000);
 /// operation may have been intended that is still answered (it waited for the next attempt, or hung).
 fn check_outage(folded: &Folded, early: Duration, held: Duration, what: &str) {
     let (first, last, good) = folded.outage();
+    let late: Vec<_> = folded
+        .slots
+        .iter()
+        .filter(|(i, s)| **i >= 20 && s.bad() > 0)
+        .collect();
+    let late: Vec<_> = late
+        .iter()
+        .map(|(i, s)| (i, &s.failed, &s.unknown))
+        .collect();
+    let what = format!("{what}, bad after its end by slot: {late:?}");
     let (first, last, good) = (first.since_zero(), last.since_zero(), good.since_zero());
     assert!(
         first + early >= FROM && first <= FROM + BUSY,

@@ -82,9 +82,10 @@ impl Target {
     fn switch(&self) -> impl Fn(Option<Failure>) + Send + 'static {
         let (shared, port) = (Arc::clone(&self.shared), self.port);
         move |failure| {
-            *shared.failure.lock().unwrap() = failure;
-            // What is open is cut at both edges, but for an orderly 500: what hung is never answered.
-            if failure != Some(Failure::Answer500) && failure != Some(Failure::Hang) {
+            let before = std::mem::replace(&mut *shared.failure.lock().unwrap(), failure);
+            // What is open is cut, but for an orderly 500; and what hangs is left alone until it is over.
+            let orderly = |f: Option<Failure>| matches!(f, None | Some(Failure::Answer500));
+            if failure != Some(Failure::Hang) && !(orderly(before) && orderly(failure)) {
                 for stream in shared.open.lock().unwrap().drain(..) {
                     let _ = stream.shutdown(Shutdown::Both);
                 }
@@ -211,6 +212,8 @@ fn serve_http(stream: TcpStream, shared: &Shared, _: u16) {
         if reader.get_mut().write_all(answer.as_bytes()).is_err()
             || shared.close_after_each.load(Ordering::SeqCst)
         {
+            // The switch keeps a copy of the stream, so that dropping it closes nothing.
+            let _ = reader.get_ref().shutdown(Shutdown::Both);
             return;
         }
     }
