@@ -2,6 +2,13 @@
 //!
 //! Every server runs on threads of its own. Expected figures are computed, never taken from a run.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a test: clippy exempts only its #[test] functions by itself"
+)]
+
 #[path = "load_truth/servers.rs"]
 mod servers;
 
@@ -615,6 +622,32 @@ async fn refused_arrivals_at_ten_thousand_a_second_do_not_spin() {
         "{:?} of CPU in 2 s",
         summary.cpu_time
     );
+}
+
+#[tokio::test]
+async fn tls_is_spoken_with_a_given_ca_and_refused_without() {
+    let (port, ca) = servers::start_tls();
+    let folder = tempfile::tempdir().unwrap();
+    let ca_file = folder.path().join("ca.pem");
+    std::fs::write(&ca_file, ca).unwrap();
+    let with = |file: Option<std::path::PathBuf>| {
+        let mut load = http(open(50.0), port, Duration::from_secs(2));
+        if let ClientSpec::Http(spec) = &mut load.client {
+            spec.requests[0].url = format!("https://localhost:{port}/");
+            spec.requests[0].expect_body = Some("ok".into());
+            spec.ca_file = file;
+        }
+        load
+    };
+    // Another authority's certificate, so that the test does not depend on the roots of the machine.
+    let other = folder.path().join("other.pem");
+    std::fs::write(&other, servers::certificate().0.pem()).unwrap();
+    load::probe(&with(Some(ca_file.clone()))).await.unwrap();
+    let loads = vec![with(Some(ca_file)), with(Some(other))];
+    let (handle, rx, _) = start(loads, Duration::from_millis(600), 1);
+    let (all, _) = finish(handle, rx).await;
+    assert_eq!((all[0].total(), all[0].bad()), (30, 0));
+    assert_eq!(all[1].failed(Class::Tls), 30);
 }
 
 #[tokio::test]

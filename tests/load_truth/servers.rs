@@ -219,6 +219,50 @@ fn serve_http(stream: TcpStream, shared: &Shared, _: u16) {
     }
 }
 
+/// A certificate for `localhost` that signs itself, and its key in DER.
+pub fn certificate() -> (rcgen::Certificate, Vec<u8>) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    (made.cert, made.signing_key.serialize_der())
+}
+
+/// An HTTP server over TLS that ends with the process: its port and its certificate in PEM.
+pub fn start_tls() -> (u16, String) {
+    let (certificate, key) = certificate();
+    let pem = certificate.pem();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(key).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key)
+        .unwrap();
+    let config = Arc::new(config);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        while let Ok((stream, _)) = listener.accept() {
+            let session = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
+            std::thread::spawn(move || serve_tls(rustls::StreamOwned::new(session, stream)));
+        }
+    });
+    (port, pem)
+}
+
+fn serve_tls(stream: rustls::StreamOwned<rustls::ServerConnection, TcpStream>) {
+    let mut reader = BufReader::new(stream);
+    let mut line = String::new();
+    while reader.read_line(&mut line).is_ok_and(|n| n > 0) {
+        if line == "\r\n" {
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+            if reader.get_mut().write_all(answer).is_err() {
+                return;
+            }
+        }
+        line.clear();
+    }
+}
+
 /// A TCP proxy.
 pub struct Proxy(Target);
 
