@@ -51,7 +51,7 @@ impl Client {
     pub fn new(plan: ClientPlan, gate: Gate, ledger: Rc<Ledger>) -> Self {
         match plan {
             ClientPlan::Http(plan) if plan.http2 => Self::Http2(Http2::new(plan, gate, ledger)),
-            ClientPlan::Http(plan) => Self::Http1(Http1::new(plan, gate, ledger)),
+            ClientPlan::Http(plan) => Self::Http1(Http1::new(plan, gate)),
             ClientPlan::Postgres(plan) => Self::Postgres(Postgres::new(plan, gate, ledger)),
         }
     }

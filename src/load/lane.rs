@@ -61,7 +61,7 @@ fn share(total: usize, worker: usize, workers: usize) -> usize {
 enum Source {
     /// Open loop.
     Open {
-        slice: Slice,
+        slice: Box<Slice>,
         next: Option<(u64, Offset)>,
         limit: usize,
     },
@@ -108,7 +108,11 @@ impl Lane {
                 let mut slice = Slice::new(schedule, poisson.then_some(load.seed), worker, workers);
                 let (next, limit) = (slice.next(), share(load.max_in_flight, worker, workers));
                 (
-                    Source::Open { slice, next, limit },
+                    Source::Open {
+                        slice: Box::new(slice),
+                        next,
+                        limit,
+                    },
                     ahead(load.peak_rate(), workers).min(limit),
                 )
             }

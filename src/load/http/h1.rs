@@ -18,7 +18,6 @@ use bytes::BytesMut;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
@@ -30,7 +29,6 @@ pub struct Http1 {
     plan: Arc<HttpPlan>,
     peer: Peer,
     gate: Gate,
-    ledger: Rc<Ledger>,
     /// First in, first out: every connection is used in turn, so that each instance behind a balancer of
     /// connections has its share.
     idle: RefCell<VecDeque<Connection>>,
@@ -77,13 +75,12 @@ impl Sink for Reading<'_> {
 impl Http1 {
     /// Clients without connections.
     #[must_use]
-    pub fn new(plan: Arc<HttpPlan>, gate: Gate, ledger: Rc<Ledger>) -> Self {
+    pub fn new(plan: Arc<HttpPlan>, gate: Gate) -> Self {
         let peer = Peer::new(&plan.host, plan.port);
         Self {
             plan,
             peer,
             gate,
-            ledger,
             idle: RefCell::default(),
         }
     }
