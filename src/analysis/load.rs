@@ -112,7 +112,12 @@ impl<'a> Workload<'a> {
         let from = Offset::new(call.since_zero().saturating_sub(self.tail));
         let before = Offset::new(from.since_zero().saturating_sub(at - from));
         let failing = self.timeline.between(before, from).iter().any(|p| p.bad);
-        let mut bad = self.timeline.between(from, at).iter().filter(|p| p.bad).peekable();
+        let mut bad = self
+            .timeline
+            .between(from, at)
+            .iter()
+            .filter(|p| p.bad)
+            .peekable();
         let first = bad.peek()?.at;
         (!failing).then(|| (first, bad.map(|p| p.n).sum()))
     }
@@ -128,8 +133,15 @@ impl<'a> Workload<'a> {
     #[must_use]
     pub fn account(&self, edge: &Edge<'_>) -> (Offset, Offset) {
         let from = self.under_way(edge).map_or(edge.at, |(first, _)| first);
-        let taken = edge.next_call.and_then(|call| self.cut_off(call, edge.window_end));
-        (from, taken.map_or(edge.window_end, |(first, _)| first).max(edge.at))
+        let taken = edge
+            .next_call
+            .and_then(|call| self.cut_off(call, edge.window_end));
+        (
+            from,
+            taken
+                .map_or(edge.window_end, |(first, _)| first)
+                .max(edge.at),
+        )
     }
 
     /// p99 of a second: the longest possible where operations were intended and none was good; none where there

@@ -1,5 +1,13 @@
 //! What the tests that run the real executable share: runs, their results, and the proof that nothing is left.
 #![allow(dead_code, reason = "every test target uses a part of it")]
+#![allow(missing_docs, reason = "its names say it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "what a test cannot do fails the test"
+)]
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
