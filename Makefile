@@ -13,7 +13,7 @@ TIMING_TESTS := $(call named,truth)
 PLAIN_TESTS := $(filter-out $(DOCKER_TESTS) $(TIMING_TESTS),$(TESTS))
 flags = $(addprefix --test=,$(1))
 
-.PHONY: help build engine base-image demo prerequisites test test-unit test-timing test-docker lint bench clean
+.PHONY: help build engine base-image demo prerequisites test-prerequisites test test-unit test-timing test-docker lint bench clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,7 +36,10 @@ demo: prerequisites base-image build ## A real failover, start to end (SCENARIO=
 prerequisites:
 	@.ci/prerequisites
 
-test: prerequisites base-image ## Everything: lint, unit, integration, timing and Docker tests
+test-prerequisites:
+	@.ci/prerequisites test
+
+test: test-prerequisites base-image ## Everything: lint, unit, integration, timing and Docker tests
 	$(MAKE) lint
 	$(MAKE) test-unit
 	$(MAKE) test-timing
@@ -46,7 +49,7 @@ test-unit: ## Tests that need neither Docker nor a quiet machine
 	$(CARGO) test --lib --bins $(call flags,$(PLAIN_TESTS))
 	$(CARGO) test --doc
 
-test-timing: prerequisites ## Tests that compare measured times with known ones, one after the other
+test-timing: test-prerequisites ## Tests that compare measured times with known ones, one after the other
 ifneq ($(TIMING_TESTS),)
 	$(CARGO) test $(call flags,$(TIMING_TESTS)) -- --test-threads=1
 endif

@@ -67,14 +67,14 @@ if [ -n "$missing" ]; then
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 fi
 
-# The mirrors of the suite that this host uses, if it is a Debian of that suite; Debian's own otherwise.
+# The mirrors of the suite that this host uses, if it is a Debian of that suite; mmdebstrap's own choice otherwise.
 host_uri() {
     apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' 2>/dev/null |
         awk -v release="$1" '$2 == release && $3 == "main" { sub("/$", "", $1); print $1; exit }'
 }
-main=$(host_uri $SUITE); main=${main:-http://deb.debian.org/debian}
-updates=$(host_uri $SUITE-updates); updates=${updates:-$main}
-security=$(host_uri $SUITE-security); security=${security:-http://deb.debian.org/debian-security}
+main=$(host_uri $SUITE)
+updates=$(host_uri $SUITE-updates)
+security=$(host_uri $SUITE-security)
 
 work=$(mktemp -d)
 trap '$as_root rm -rf "$work"' EXIT INT TERM
@@ -102,13 +102,18 @@ printf '#!/bin/sh\nexit 101\n' >"$work/policy-rc.d"
 chmod 755 "$work/policy-rc.d"
 chmod 755 "$work"
 
+# Without sources mmdebstrap takes Debian's own, with updates and security.
+set --
+[ -z "$main" ] || set -- "deb $main $SUITE main"
+[ -z "$main" ] || [ -z "$updates" ] || set -- "$@" "deb $updates $SUITE-updates main"
+[ -z "$main" ] || [ -z "$security" ] || set -- "$@" "deb $security $SUITE-security main"
+
 # shellcheck disable=SC2016 # "$1" is mmdebstrap's: the folder of the new system
 $as_root mmdebstrap --quiet --variant=minbase --include=ca-certificates \
     --aptopt="$work/apt.conf" --dpkgopt="$work/dpkg.cfg" \
     --customize-hook="copy-in $work/policy-rc.d /usr/sbin" \
     --customize-hook='rm -f "$1/etc/hostname" "$1/etc/resolv.conf"' \
-    "$SUITE" "$work/root.tar" \
-    "deb $main $SUITE main" "deb $updates $SUITE-updates main" "deb $security $SUITE-security main" ||
+    "$SUITE" "$work/root.tar" "$@" ||
     die "mmdebstrap failed: can packages be installed here? (apt-get update)"
 
 # Again: another session may have made or loaded it meanwhile, and its image is not ours to replace.
