@@ -68,7 +68,7 @@ lint: ## Formatting, clippy, documentation; licences and advisories where cargo-
 	else echo "lint: cargo-deny is not installed: licences and advisories are not checked (cargo install cargo-deny --locked)"; fi
 
 bench: base-image build ## Bring-up against docker compose up --wait
-	@if [ -x benches/up.sh ]; then benches/up.sh; else echo "bench: no benches/up.sh yet"; exit 3; fi
+	benches/up.sh
 
 clean: ## Containers, networks and volumes that any run left; build products
 	@if [ -x target/release/lbtest ]; then target/release/lbtest clean; \
