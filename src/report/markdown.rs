@@ -62,6 +62,7 @@ fn head(out: &mut String, result: &RunResult) {
     if !result.scenario.description.is_empty() {
         line(out, &format!("{}\n", inert(&result.scenario.description)));
     }
+    line(out, &format!("{}\n", inert(&sentence::headline(result))));
     result
         .verdict_reasons
         .iter()
@@ -78,8 +79,8 @@ fn faults(out: &mut String, result: &RunResult) {
     line(out, "## Faults\n");
     for fault in &result.faults {
         line(out, &format!("- **{}**", inert(&sentence::fault(fault))));
-        for impact in sentence::impacts_of(result, fault) {
-            line(out, &format!("  - {}", inert(&sentence::impact(impact))));
+        for impact in sentence::impacts(result, fault) {
+            line(out, &format!("  - {}", inert(&impact)));
         }
     }
     line(out, "");

@@ -2,7 +2,7 @@
 //! makes them inert in its own way.
 
 use super::text::{grouped, percent, seconds};
-use crate::analysis::result::{FaultResult, Impact, LoadResult, Outage, RunResult};
+use crate::analysis::result::{EdgeKind, FaultResult, Impact, LoadResult, Outage, RunResult};
 use crate::history::GeneratorHealth;
 use crate::verdict::Verdict;
 use crate::verdict::gate::duration;
@@ -51,28 +51,96 @@ pub fn fault(fault: &FaultResult) -> String {
     )
 }
 
-/// What an edge cost a workload: `web after inject: 3 of 6 000 requests failed (reset 3), service back after 214 ms (±5 ms)`.
+/// The whole run in a sentence: `1 of 9 600 requests failed (0.0104 %); slowest recovery 214 ms (reads, replica stops)`.
 #[must_use]
-pub fn impact(impact: &Impact) -> String {
-    let mut text = format!("{} after {}: ", impact.load, edge_name(impact.edge));
-    text.push_str(&cost(impact));
-    if impact.bad_under_way > 0 {
-        text.push_str(&format!(
-            ", {} of them under way when it came",
-            grouped(impact.bad_under_way)
-        ));
+pub fn headline(result: &RunResult) -> String {
+    let requests: u64 = result.loads.iter().map(|l| l.requests).sum();
+    let bad: u64 = result
+        .loads
+        .iter()
+        .map(|l| l.requests.saturating_sub(l.ok))
+        .sum();
+    let failed = match bad {
+        0 => format!("none of {} requests failed", grouped(requests)),
+        _ => format!("{} of {} requests failed", grouped(bad), grouped(requests)),
+    };
+    if let Some(stuck) = result.impacts.iter().find(|i| !i.recovered && i.bad > 0) {
+        return format!(
+            "{failed}; {} was not back after {} ({})",
+            stuck.load,
+            stuck.fault,
+            edge_name(stuck.edge)
+        );
     }
-    if impact
-        .time_to_recover_performance_ms
-        .is_some_and(|ms| ms > 0.0)
-    {
-        let back = impact
-            .time_to_recover_performance_ms
-            .map(duration)
-            .unwrap_or_default();
-        text.push_str(&format!("; p99 back after {back} (±1 s)"));
+    let recoveries = result.impacts.iter().filter(|i| i.bad > 0);
+    let recovery_of = |i: &&Impact| i.time_to_recover_ms.unwrap_or(f64::NEG_INFINITY);
+    let slowest = recoveries.max_by(|a, b| recovery_of(a).total_cmp(&recovery_of(b)));
+    match slowest.and_then(|i| i.time_to_recover_ms.map(|ms| (i, ms))) {
+        None => failed,
+        Some((i, ms)) => format!(
+            "{failed}; slowest recovery {} ({} after {}, {})",
+            duration(ms),
+            i.load,
+            i.fault,
+            edge_name(i.edge)
+        ),
+    }
+}
+
+/// What the edges of a fault cost, a line each: workloads that it did not touch are only named.
+///
+/// ```text
+/// inject: reads: 3 of 6 000 requests failed (reset 3), service back after 214 ms (±5 ms)
+/// inject: no error on web, writes
+/// ```
+#[must_use]
+pub fn impacts(result: &RunResult, fault: &FaultResult) -> Vec<String> {
+    let mut lines = Vec::new();
+    for edge in [EdgeKind::Inject, EdgeKind::Heal] {
+        let of_edge = |i: &&Impact| i.fault == fault.name && i.edge == edge;
+        let (untouched, touched): (Vec<_>, Vec<_>) = result
+            .impacts
+            .iter()
+            .filter(of_edge)
+            .partition(|i| is_untouched(i));
+        let name = edge_name(edge);
+        lines.extend(touched.iter().map(|i| format!("{name}: {}", impact(i))));
+        if !untouched.is_empty() {
+            let names: Vec<_> = untouched.iter().map(|i| i.load.as_str()).collect();
+            let requests = untouched.iter().map(|i| i.requests).sum();
+            let requests = grouped(requests);
+            lines.push(format!(
+                "{name}: no error on {} ({requests} requests)",
+                names.join(", ")
+            ));
+        }
+    }
+    lines
+}
+
+/// Nothing was bad, and (where that could be judged) nothing was slow.
+fn is_untouched(impact: &Impact) -> bool {
+    impact.requests > 0 && impact.bad == 0 && slowness(impact).is_none()
+}
+
+/// What an edge cost one workload.
+fn impact(impact: &Impact) -> String {
+    let mut text = format!("{}: {}", impact.load, cost(impact));
+    if impact.bad_under_way > 0 {
+        let under_way = grouped(impact.bad_under_way);
+        text.push_str(&format!("; {under_way} of them under way when it came"));
+    }
+    if let Some(slow) = slowness(impact) {
+        text.push_str(&format!("; {slow}"));
     }
     text
+}
+
+fn slowness(impact: &Impact) -> Option<String> {
+    let back = impact
+        .time_to_recover_performance_ms
+        .filter(|ms| *ms > 0.0)?;
+    Some(format!("slow: p99 back after {} (±1 s)", duration(back)))
 }
 
 fn cost(impact: &Impact) -> String {
@@ -116,16 +184,6 @@ pub fn errors(errors: &BTreeMap<String, u64>) -> String {
         .map(|(c, n)| format!("{c} {}", grouped(*n)))
         .collect();
     classes.join(", ")
-}
-
-/// The impacts of a fault, by edge and workload.
-#[must_use]
-pub fn impacts_of<'a>(result: &'a RunResult, fault: &FaultResult) -> Vec<&'a Impact> {
-    result
-        .impacts
-        .iter()
-        .filter(|i| i.fault == fault.name)
-        .collect()
 }
 
 /// An outage: `writes: 10.012 s to 25.310 s, 15.298 s (±10 ms), 3 060 bad, after kill master`.

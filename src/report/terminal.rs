@@ -60,6 +60,7 @@ impl Terminal {
         };
         let verdict = self.painted(sentence::verdict(result.verdict), colour);
         line(out, &format!("{verdict}  {}", plain(&result.scenario.name)));
+        line(out, &format!("  {}", plain(&sentence::headline(result))));
         result
             .verdict_reasons
             .iter()
@@ -98,8 +99,8 @@ impl Terminal {
 fn faults(out: &mut String, result: &RunResult) {
     for fault in &result.faults {
         line(out, &plain(&sentence::fault(fault)));
-        for impact in sentence::impacts_of(result, fault) {
-            line(out, &format!("  {}", plain(&sentence::impact(impact))));
+        for impact in sentence::impacts(result, fault) {
+            line(out, &format!("  {}", plain(&impact)));
         }
     }
     if !result.faults.is_empty() {
