@@ -56,7 +56,6 @@ endif
 
 test-docker: base-image ## Tests that break real containers, one after the other (they share ports)
 ifneq ($(DOCKER_TESTS),)
-	$(CARGO) build
 	$(CARGO) test $(call flags,$(DOCKER_TESTS)) -- --test-threads=1
 endif
 
