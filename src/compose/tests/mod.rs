@@ -265,6 +265,22 @@ fn files_are_merged_by_the_rules_of_the_specification() {
 }
 
 #[test]
+fn logging_without_a_driver_goes_on_with_the_other_files_driver() {
+    let named =
+        "services:\n  a: {image: i, logging: {driver: json-file, options: {max-size: 1m}}}\n";
+    let unnamed = "services:\n  a: {logging: {options: {max-file: '3'}}}\n";
+    for (first, second) in [(named, unnamed), (unnamed, named)] {
+        let case = Case::new(&[("a.yaml", first), ("b.yaml", second)]).and("b.yaml");
+        let logging = case.service("a").logging.unwrap();
+        assert_eq!(logging.driver.as_deref(), Some("json-file"));
+        assert_eq!(
+            strings(&logging.options),
+            [("max-file", "3"), ("max-size", "1m")]
+        );
+    }
+}
+
+#[test]
 fn extends_and_include_of_other_folders_keep_their_relative_paths() {
     let case = Case::new(&[
         (
@@ -407,6 +423,7 @@ fn short_and_long_forms_mean_the_same() {
             "deploy: {resources: {limits: {memory: 1m}}}",
         ),
         ("scale: 3", "deploy: {replicas: 3}"),
+        ("expose: [3000-3001/udp]", "expose: [3000/udp, 3001/udp]"),
         (
             "restart: on-failure:3",
             "deploy: {restart_policy: {condition: on-failure, max_attempts: 3}}",

@@ -81,7 +81,7 @@ impl Group {
             reason: e.to_string(),
             lines: Vec::new(),
         })?;
-        let bases = dockerfile::bases(&context.text, &build.args);
+        let bases = dockerfile::bases(&context.text, &build.args, build.target.as_deref());
         Ok(Self {
             build,
             services,
