@@ -49,6 +49,7 @@ impl Group {
                 std::iter::once(image_of(topology, name, service)).chain(build.tags.clone());
             let build = Build {
                 tags: Vec::new(),
+                platform: service.platform.clone().or(build.platform.clone()),
                 ..build.clone()
             };
             let at = plans

@@ -189,10 +189,11 @@ impl Docker {
             peers,
             start_interval: self.speaks(44),
         });
+        let built_for = service.build.as_ref().and_then(|b| b.platform.as_deref());
         let platform = service
-            .build
-            .as_ref()
-            .and_then(|b| b.platform.as_deref())
+            .platform
+            .as_deref()
+            .or(built_for)
             .unwrap_or_default();
         let options = CreateContainerOptionsBuilder::new()
             .name(&name)
