@@ -49,6 +49,7 @@ impl Group {
                 std::iter::once(image_of(topology, name, service)).chain(build.tags.clone());
             let build = Build {
                 tags: Vec::new(),
+                platform: service.platform.clone().or(build.platform.clone()),
                 ..build.clone()
             };
             let at = plans
@@ -81,7 +82,7 @@ impl Group {
             reason: e.to_string(),
             lines: Vec::new(),
         })?;
-        let bases = dockerfile::bases(&context.text, &build.args);
+        let bases = dockerfile::bases(&context.text, &build.args, build.target.as_deref());
         Ok(Self {
             build,
             services,

@@ -14,6 +14,7 @@ mod events;
 mod images;
 pub mod labels;
 mod networks;
+mod order;
 mod own_image;
 mod owned;
 mod ports;

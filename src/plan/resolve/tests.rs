@@ -23,7 +23,12 @@ fn topology() -> Topology {
         replicas,
         ..Service::default()
     };
-    let services = [("app", of(3)), ("db-master", of(1)), ("db-slave", of(1))];
+    let services = [
+        ("app", of(3)),
+        ("db-master", of(1)),
+        ("db-slave", of(1)),
+        ("off", of(0)),
+    ];
     let services = services
         .into_iter()
         .map(|(n, s)| (n.to_owned(), s))
@@ -52,6 +57,13 @@ fn targets(target: &str) -> Result<Vec<String>, String> {
                 mistake.help.as_deref().unwrap_or_default()
             )
         })
+}
+
+#[test]
+fn a_service_without_containers_is_no_target() {
+    let said = targets("\"off\"").unwrap_err();
+    assert!(said.contains("its scale is 0"), "{said}");
+    assert!(targets("\"off.1\"").is_err());
 }
 
 #[test]
