@@ -79,7 +79,10 @@ fn faults(out: &mut String, result: &RunResult) {
     for fault in &result.faults {
         line(out, &format!("- **{}**", inert(&sentence::fault(fault))));
         for impact in sentence::impacts_of(result, fault) {
-            line(out, &format!("  - {}", inert(&sentence::impact(impact))));
+            line(
+                out,
+                &format!("  - {}", inert(&sentence::impact(result, impact))),
+            );
         }
     }
     line(out, "");

@@ -53,7 +53,7 @@ pub fn fault(fault: &FaultResult) -> String {
 
 /// What an edge cost a workload: `web after inject: 3 of 6 000 requests failed (reset 3), service back after 214 ms (±5 ms)`.
 #[must_use]
-pub fn impact(impact: &Impact) -> String {
+pub fn impact(result: &RunResult, impact: &Impact) -> String {
     let mut text = format!("{} after {}: ", impact.load, edge_name(impact.edge));
     text.push_str(&cost(impact));
     if impact.bad_under_way > 0 {
@@ -62,15 +62,18 @@ pub fn impact(impact: &Impact) -> String {
             grouped(impact.bad_under_way)
         ));
     }
-    if impact
-        .time_to_recover_performance_ms
-        .is_some_and(|ms| ms > 0.0)
-    {
-        let back = impact
-            .time_to_recover_performance_ms
-            .map(duration)
-            .unwrap_or_default();
-        text.push_str(&format!("; p99 back after {back} (±1 s)"));
+    let mut limited = result.loads.iter();
+    let limited = limited.any(|l| l.name == impact.load && l.baseline.p99_limit_ms.is_some());
+    match impact.time_to_recover_performance_ms {
+        Some(ms) if ms > 0.0 => {
+            text.push_str(&format!("; p99 back after {} (±1 s)", duration(ms)));
+        }
+        // Where the service is not back either, that is said already.
+        None if limited && impact.recovered => text.push_str(&format!(
+            "; p99 NOT BACK within {}",
+            seconds(impact.window_ms)
+        )),
+        Some(_) | None => {}
     }
     text
 }

@@ -99,7 +99,10 @@ fn faults(out: &mut String, result: &RunResult) {
     for fault in &result.faults {
         line(out, &plain(&sentence::fault(fault)));
         for impact in sentence::impacts_of(result, fault) {
-            line(out, &format!("  {}", plain(&sentence::impact(impact))));
+            line(
+                out,
+                &format!("  {}", plain(&sentence::impact(result, impact))),
+            );
         }
     }
     if !result.faults.is_empty() {
