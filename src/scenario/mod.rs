@@ -20,6 +20,7 @@ mod tests;
 mod variables;
 mod workload;
 
+pub use http::url_without_secrets;
 pub use origin::Origin;
 pub use overrides::Overrides;
 pub use read::{ScenarioError, parse, read, read_with};
