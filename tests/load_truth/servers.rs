@@ -28,6 +28,7 @@ struct Shared {
     arrivals: Mutex<Vec<Instant>>,
     stall: Mutex<Option<(Instant, Duration)>>,
     stall_length: Duration,
+    delay: Mutex<Duration>,
     close_after_each: AtomicBool,
     ended: AtomicBool,
 }
@@ -71,6 +72,7 @@ impl Target {
             arrivals: Mutex::default(),
             stall: Mutex::default(),
             stall_length,
+            delay: Mutex::default(),
             close_after_each: AtomicBool::new(false),
             ended: AtomicBool::new(false),
         });
@@ -164,6 +166,12 @@ impl Server {
         *self.0.shared.stall.lock().unwrap() = Some((at, self.0.shared.stall_length));
     }
 
+    /// Answers so much later from now on.
+    pub fn slow(&self) -> impl Fn(Duration) + Send + 'static {
+        let shared = Arc::clone(&self.0.shared);
+        move |delay| *shared.delay.lock().unwrap() = delay
+    }
+
     /// Says keep-alive and closes nevertheless.
     pub fn close_after_each(&self) {
         self.0.shared.close_after_each.store(true, Ordering::SeqCst);
@@ -188,6 +196,8 @@ fn serve_http(stream: TcpStream, shared: &Shared, _: u16) {
         }
         shared.arrivals.lock().unwrap().push(Instant::now());
         shared.stall();
+        let delay = *shared.delay.lock().unwrap();
+        std::thread::sleep(delay);
         let status = match shared.failure() {
             None => "200 OK",
             Some(Failure::Answer500) => "500 Broken",

@@ -30,7 +30,9 @@ pub struct Ran {
 
 impl Place {
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -49,21 +51,31 @@ impl Place {
 
     pub fn journals(&self) -> Vec<PathBuf> {
         let folder = self.path("state/lbtest");
-        let Ok(files) = std::fs::read_dir(folder) else { return Vec::new() };
+        let Ok(files) = std::fs::read_dir(folder) else {
+            return Vec::new();
+        };
         files.map(|f| f.unwrap().path()).collect()
     }
 
     /// The executable, with this place's state folder.
     pub fn lbtest(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lbtest"));
-        command.args(args).env("XDG_STATE_HOME", self.path("state")).stdin(Stdio::null());
+        command
+            .args(args)
+            .env("XDG_STATE_HOME", self.path("state"))
+            .stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
     pub fn spawn_run(&self, scenario: &Path, more: &[&str]) -> Child {
         let out = self.out();
-        let mut args = vec!["run", scenario.to_str().unwrap(), "--out", out.to_str().unwrap()];
+        let mut args = vec![
+            "run",
+            scenario.to_str().unwrap(),
+            "--out",
+            out.to_str().unwrap(),
+        ];
         args.extend(more);
         self.lbtest(&args).spawn().unwrap()
     }
@@ -73,7 +85,11 @@ impl Place {
     }
 
     pub fn ended(&self, child: Child) -> Ran {
-        let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = child.wait_with_output().unwrap();
         let result = std::fs::read_to_string(self.out().join("run.json")).ok();
         let ran = Ran {
             code: status.code(),
@@ -111,7 +127,11 @@ impl Ran {
     pub fn assert_accounted(&self) {
         for load in self.json()["loads"].as_array().unwrap() {
             let n = |key: &str| load[key].as_u64().unwrap();
-            assert_eq!(n("requests"), n("ok") + n("failed") + n("unknown") + n("dropped"), "{load}");
+            assert_eq!(
+                n("requests"),
+                n("ok") + n("failed") + n("unknown") + n("dropped"),
+                "{load}"
+            );
             assert_eq!(n("lost"), 0, "{load}");
             assert!(n("requests") > 0, "{load}");
         }
@@ -124,7 +144,9 @@ fn find(list: &Value, wanted: impl Fn(&Value) -> bool) -> &Value {
 }
 
 pub fn ms(value: &Value) -> f64 {
-    value.as_f64().unwrap_or_else(|| panic!("no number: {value}"))
+    value
+        .as_f64()
+        .unwrap_or_else(|| panic!("no number: {value}"))
 }
 
 /// Waits for a condition, never for a guess.
@@ -141,7 +163,9 @@ pub fn lbtest_processes() -> Vec<(u32, String)> {
     let exe = std::fs::canonicalize(env!("CARGO_BIN_EXE_lbtest")).unwrap();
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
+        let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else {
+            continue;
+        };
         // What runs in containers shows the same path in another root.
         if std::fs::read_link(entry.path().join("exe")).ok().as_deref() == Some(&exe) {
             let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
@@ -157,8 +181,15 @@ pub fn left_in_docker() -> Vec<String> {
     runtime.block_on(async {
         let docker = lbtest::engine::docker::Docker::connect().await;
         let docker = docker.expect("these tests need a Docker engine: see `lbtest doctor`");
-        let left = docker.leftovers(&lbtest::engine::docker::Scope::Everything).await.unwrap();
-        left.containers.into_iter().chain(left.networks).chain(left.volumes).collect()
+        let left = docker
+            .leftovers(&lbtest::engine::docker::Scope::Everything)
+            .await
+            .unwrap();
+        left.containers
+            .into_iter()
+            .chain(left.networks)
+            .chain(left.volumes)
+            .collect()
     })
 }
 
