@@ -14,6 +14,9 @@ const HOW: [(Failure, &str); 4] = [
     (Failure::Answer500, "answer500"),
 ];
 
+/// Between one target's failure and the next one's.
+const STAGGER: Duration = Duration::from_millis(37);
+
 type Switch = Box<dyn Fn(Option<Failure>) + Send>;
 
 /// A failing target and the workloads that point at it.
@@ -103,12 +106,16 @@ impl Bench {
         let acts: Vec<_> = self
             .targets
             .iter()
-            .map(|target| {
+            .zip(0..)
+            .map(|(target, i)| {
                 let one = |&(from, to): &(Duration, Duration)| {
-                    let (down, up, failure) =
-                        ((target.switch)(), (target.switch)(), target.failure);
+                    // One after the other, so that they do not take the processor from each other, and at moments
+                    // that no arrival is tied to.
+                    let (from, to) = (from + STAGGER * i, to + STAGGER * i);
+                    let (down, up) = ((target.switch)(), (target.switch)());
+                    let failure = Some(target.failure);
                     (
-                        at(zero, from, move || down(Some(failure))),
+                        at(zero, from, move || down(failure)),
                         at(zero, to, move || up(None)),
                     )
                 };
@@ -145,9 +152,14 @@ fn assert_true(what: &str, measured: f64, resolution: f64, (least, most): (f64, 
         measured + resolution >= least && measured - resolution <= most,
         "{what}: measured {measured} ± {resolution} ms, truth {least} to {most} ms"
     );
-    // A resolution that allows everything proves nothing.
-    // Two users that hang are away for their whole time-out, before the begin and at the end.
-    assert!(resolution < 400.0, "{what}: ± {resolution} ms");
+    // A resolution that allows everything proves nothing: at most a busy machine's wake-up, or, of two users that
+    // hang, their whole time-out.
+    let most = if what.contains("hang-closed") {
+        400.0
+    } else {
+        200.0
+    };
+    assert!(resolution < most, "{what}: ± {resolution} ms");
 }
 
 /// The classes of what went wrong fit the way it failed.
