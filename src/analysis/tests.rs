@@ -57,6 +57,24 @@ fn an_outage_is_measured_to_its_resolution_at_any_rate() {
 }
 
 #[test]
+fn a_first_good_operation_that_waited_to_be_sent_widens_the_resolution_by_its_wait() {
+    // Also where it is the first of its slot (13 300 ms), which holds nothing bad.
+    for end in [13_210, 13_300] {
+        let mut operations = steady(100, 30, &[(10_000, end)]);
+        let first_good = operations
+            .iter_mut()
+            .find(|o| o.intended >= Offset::from_millis(end))
+            .unwrap();
+        first_good.sent = Some(first_good.intended + Duration::from_millis(34));
+        first_good.done = first_good.intended + Duration::from_millis(35);
+        let result = run(operations, 30, &[(10_000, None)]);
+        let impact = edge(&result, EdgeKind::Inject, 0);
+        near(impact.resolution_ms, 34.0, 1e-6);
+        near(Some(result.outages[0].resolution_ms), 10.0 + 34.0, 1e-6);
+    }
+}
+
+#[test]
 fn an_outage_shorter_than_one_slot_is_still_reported() {
     let result = run(steady(500, 20, &[(10_030, 10_050)]), 20, &[]);
     assert_eq!(result.outages.len(), 1);

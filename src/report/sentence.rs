@@ -104,7 +104,11 @@ pub fn impacts(result: &RunResult, fault: &FaultResult) -> Vec<String> {
             .filter(of_edge)
             .partition(|i| is_untouched(result, i));
         let name = edge_name(edge);
-        lines.extend(touched.iter().map(|i| format!("{name}: {}", impact(result, i))));
+        lines.extend(
+            touched
+                .iter()
+                .map(|i| format!("{name}: {}", impact(result, i))),
+        );
         if !untouched.is_empty() {
             let names: Vec<_> = untouched.iter().map(|i| i.load.as_str()).collect();
             let requests = untouched.iter().map(|i| i.requests).sum();
@@ -123,8 +127,9 @@ fn is_untouched(result: &RunResult, impact: &Impact) -> bool {
     impact.requests > 0 && impact.bad == 0 && slowness(result, impact).is_none()
 }
 
-/// What an edge cost one workload.
-fn impact(result: &RunResult, impact: &Impact) -> String {
+/// What an edge cost one workload: `reads: 3 of 6 000 requests failed (reset 3), service back after 214 ms (±5 ms)`.
+#[must_use]
+pub fn impact(result: &RunResult, impact: &Impact) -> String {
     let mut text = format!("{}: {}", impact.load, cost(impact));
     if impact.bad_under_way > 0 {
         let under_way = grouped(impact.bad_under_way);
