@@ -119,6 +119,17 @@ pub struct LoadHandle {
     loads: usize,
 }
 
+/// Raises the soft limit of open files to the hard one. The usual soft limit of 1024 is there for the sake of
+/// `select`, which nothing here uses; with it, a thousand hanging connections would make lbtest fail, and the failures
+/// would be put on the system's account.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let current = maximum;
+    // Where it cannot be raised, the load runs within what there is.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current, maximum });
+}
+
 /// Whether a load could be made of these workloads.
 ///
 /// # Errors
@@ -144,6 +155,7 @@ pub fn start(
     clock: Clock,
     flushes: UnboundedSender<Flush>,
 ) -> Result<LoadHandle, LoadError> {
+    raise_descriptor_limit();
     let prepare = |(index, load): (usize, &Workload)| {
         Ok(PreparedLoad::new(load, client_of(load)?, spec.seed, index))
     };

@@ -218,6 +218,18 @@ fn a_target_that_mended_itself_needs_no_confirmed_heal() {
 }
 
 #[test]
+fn connections_that_this_machine_could_not_make_are_explained() {
+    let explained = |result: &crate::analysis::result::RunResult| {
+        let hints = trust::hints(result, &[]);
+        hints.iter().any(|h| h.contains("file descriptors"))
+    };
+    let mut result = analyze(&known(Vec::new()));
+    assert!(!explained(&result));
+    result.loads[0].errors.insert("connect".to_owned(), 3);
+    assert!(explained(&result));
+}
+
+#[test]
 fn dropped_arrivals_are_a_result_and_no_doubt() {
     let mut history = known(vec![at_most(Metric::Dropped, 1e6)]);
     history.generator.as_mut().unwrap().dropped = 5_000;
