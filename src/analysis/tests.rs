@@ -345,8 +345,21 @@ fn slow_is_not_failed_and_has_its_own_recovery() {
     near(impact.time_to_recover_ms, 0.0, 0.0);
     near(impact.time_to_recover_performance_ms, 5000.0, 1e-6);
     assert!(result.outages.is_empty());
+    let said = crate::report::sentence::impact(&result, impact);
+    assert!(said.contains("p99 back after 5.000 s"), "{said}");
     let same = run(steady(200, 40, &[]), 40, &[(10_000, None)]);
     near(same.impacts[0].time_to_recover_performance_ms, 0.0, 0.0);
+}
+
+#[test]
+fn a_report_says_that_p99_did_not_come_back() {
+    let slow = |at: u64| Duration::from_millis(if at >= 10_000_000 { 300 } else { 4 });
+    let at = (0..8000).map(|i| i * 5_000);
+    let operations = at.map(|at| op(at, Outcome::Ok, slow(at))).collect();
+    let result = run(operations, 40, &[(10_000, None)]);
+    assert_eq!(result.impacts[0].time_to_recover_performance_ms, None);
+    let said = crate::report::sentence::impact(&result, &result.impacts[0]);
+    assert!(said.contains("p99 NOT BACK within 30.000 s"), "{said}");
 }
 
 #[test]

@@ -13,21 +13,20 @@ use crate::run::{ground, guardian};
 pub fn run(common: &Common) -> Result<Exit, Failure> {
     session::run(common, async |session| {
         let docker = Docker::connect().await?;
-        let (alive, dead): (Vec<_>, Vec<_>) = journal::all(&journal::default_folder())
-            .into_iter()
-            .partition(|j| ground::is_lbtest(j.header.pid));
+        let journals = || journal::all(&journal::default_folder()).into_iter();
+        let is_alive = |j: &journal::Pending| ground::is_lbtest(j.header.pid);
+        let dead: Vec<_> = journals().filter(|j| !is_alive(j)).collect();
         let mut exit = Exit::Pass;
         for left in &dead {
-            match guardian::recover(&docker, left).await {
-                Ok(()) => drop(std::fs::remove_file(&left.path)),
-                Err(error) => {
-                    session
-                        .notices
-                        .tell(Notice::Warning(format!("run {}: {error}", left.header.run)));
-                    exit = Exit::Environment;
-                }
+            if let Err(error) = guardian::recover(&docker, &left.path).await {
+                session
+                    .notices
+                    .tell(Notice::Warning(format!("run {}: {error}", left.header.run)));
+                exit = Exit::Environment;
             }
         }
+        // Looked at only now: while the dead were buried, another run may have begun.
+        let alive: Vec<_> = journals().filter(is_alive).collect();
         for running in &alive {
             let header = &running.header;
             let said = format!(

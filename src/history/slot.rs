@@ -231,10 +231,22 @@ pub struct Recorder {
 
 /// No more than this many instances are told apart; the rest share the last name.
 const MAX_INSTANCES: usize = 256;
+/// A longer name is cut: it comes from the system under test, and is sent with every flush.
+const MAX_NAME: usize = 128;
+
+fn shortened(name: &str) -> &str {
+    if name.len() <= MAX_NAME {
+        return name;
+    }
+    let ends = name.char_indices().map(|(at, _)| at);
+    let end = ends.take_while(|at| *at <= MAX_NAME).last();
+    name.get(..end.unwrap_or(0)).unwrap_or_default()
+}
 
 impl Recorder {
     /// The id of an instance name, made on first sight.
     pub fn instance(&mut self, name: &str) -> InstanceId {
+        let name = shortened(name);
         if let Some(id) = self.instances.get(name) {
             return *id;
         }
@@ -324,6 +336,18 @@ mod tests {
             "bad operations have no latency"
         );
         assert!(recorder.take().is_none());
+    }
+
+    #[test]
+    fn a_long_instance_name_is_cut_between_characters() {
+        let mut recorder = Recorder::default();
+        let long = "я".repeat(1000);
+        assert_eq!(
+            recorder.instance(&format!("a{long}")),
+            recorder.instance(&format!("a{long}b"))
+        );
+        recorder.record(&op(1, Outcome::Ok));
+        assert_eq!(recorder.take().unwrap().instances[0].len(), 127);
     }
 
     #[test]

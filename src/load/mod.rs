@@ -119,6 +119,21 @@ pub struct LoadHandle {
     loads: usize,
 }
 
+/// Whether a load could be made of these workloads.
+///
+/// # Errors
+/// Why not: an URL, a DSN, a header or a CA file that cannot be used.
+pub fn check(loads: &[Workload]) -> Result<(), LoadError> {
+    loads.iter().try_for_each(|load| client_of(load).map(drop))
+}
+
+fn client_of(load: &Workload) -> Result<ClientPlan, LoadError> {
+    ClientPlan::new(&load.client).map_err(|source| LoadError::Spec {
+        load: load.name.clone(),
+        source,
+    })
+}
+
 /// Starts the load. The clock's zero should lie some 300 ms ahead: until then the workers resolve names and make
 /// the connections that the beginning needs; what is not there at zero is made when it is needed.
 ///
@@ -130,11 +145,7 @@ pub fn start(
     flushes: UnboundedSender<Flush>,
 ) -> Result<LoadHandle, LoadError> {
     let prepare = |(index, load): (usize, &Workload)| {
-        let client = ClientPlan::new(&load.client).map_err(|source| LoadError::Spec {
-            load: load.name.clone(),
-            source,
-        })?;
-        Ok(PreparedLoad::new(load, client, spec.seed, index))
+        Ok(PreparedLoad::new(load, client_of(load)?, spec.seed, index))
     };
     let loads: Arc<[PreparedLoad]> = spec
         .loads
@@ -205,13 +216,13 @@ impl LoadHandle {
     }
 
     /// Waits for the end: of the schedule and the last operation, or what `stop` and `abort` brought.
-    pub async fn join(self) -> LoadSummary {
+    pub async fn join(mut self) -> LoadSummary {
         let mut all = LoadSummary {
             cpu_time: Duration::ZERO,
             workers: 0,
             scheduled: vec![0; self.loads],
         };
-        for worker in self.workers {
+        for worker in std::mem::take(&mut self.workers) {
             // A worker that panicked left nothing, and is missing in the count.
             let Ok(summary) = worker.await else { continue };
             all.workers += 1;
@@ -222,5 +233,12 @@ impl LoadHandle {
                 .for_each(|(sum, n)| *sum += n);
         }
         all
+    }
+}
+
+/// A load that nobody holds any more is cut off: its threads would go on to the end of the schedule.
+impl Drop for LoadHandle {
+    fn drop(&mut self) {
+        self.abort.cancel();
     }
 }

@@ -56,9 +56,7 @@ impl Ground {
     ) -> Result<Self, RunError> {
         let project = project.to_owned();
         let folder = journal::default_folder();
-        if let Some(pid) = holder_of(&folder, &project) {
-            return Err(RunError::InUse { project, pid });
-        }
+        alone(&folder, &project)?;
         let docker = Docker::connect().await?;
         if attach {
             docker.allow(&project);
@@ -68,9 +66,11 @@ impl Ground {
                 "cleaning up after run {}, which was cut off",
                 old.header.run
             )));
-            // A journal that cannot be worked off stays; `lbtest clean` says why.
-            if recover(&docker, &old).await.is_ok() {
-                let _ = std::fs::remove_file(&old.path);
+            if let Err(error) = recover(&docker, &old.path).await {
+                notices.tell(Notice::Warning(format!(
+                    "run {} is not cleaned up: {error}; clean up with: lbtest clean",
+                    old.header.run
+                )));
             }
         }
         let header = Header {
@@ -81,7 +81,14 @@ impl Ground {
             attached: attach,
         };
         let journal = Arc::new(Journal::create(&folder, &header)?);
-        let guardian = Guardian::start(journal.path()).map_err(RunError::Guardian)?;
+        let guardian = match alone(&folder, &header.project) {
+            Ok(()) => Guardian::start(journal.path()).map_err(RunError::Guardian),
+            Err(error) => Err(error),
+        };
+        let guardian = guardian.inspect_err(|_| {
+            // Nothing was made or broken yet.
+            let _ = std::fs::remove_file(journal.path());
+        })?;
         Ok(Self {
             held: Some(Held {
                 docker,
@@ -172,6 +179,15 @@ impl Ground {
     }
 }
 
+/// Asked before anything is touched, and again once the own journal is there: of two that start together, at least
+/// one then sees the other.
+fn alone(folder: &std::path::Path, project: &str) -> Result<(), RunError> {
+    holder_of(folder, project).map_or(Ok(()), |pid| {
+        let project = project.to_owned();
+        Err(RunError::InUse { project, pid })
+    })
+}
+
 /// The living lbtest that has a project, other than this one.
 fn holder_of(folder: &std::path::Path, project: &str) -> Option<u32> {
     let mut journals = journal::all(folder).into_iter().map(|j| j.header);
@@ -180,9 +196,10 @@ fn holder_of(folder: &std::path::Path, project: &str) -> Option<u32> {
         .map(|h| h.pid)
 }
 
+/// Journals of a project whose lbtest is gone.
 fn abandoned(folder: &std::path::Path, project: &str) -> Vec<journal::Pending> {
     let mut journals = journal::all(folder);
-    journals.retain(|j| j.header.project == project && j.header.pid != std::process::id());
+    journals.retain(|j| j.header.project == project && !is_lbtest(j.header.pid));
     journals
 }
 

@@ -13,6 +13,7 @@ const EVERY: Duration = Duration::from_secs(5);
 pub struct Plain {
     states: BTreeMap<String, String>,
     building: BTreeSet<String>,
+    there: BTreeSet<String>,
     last_tick: Option<Offset>,
 }
 
@@ -34,8 +35,12 @@ impl Plain {
                 true => vec![format!("image for {}: working", inert(service))],
                 false => Vec::new(),
             },
+            // Said of what a build starts from, and of its result.
             Notice::ImageReady { service, took } if took.is_zero() => {
-                vec![format!("image for {}: there", inert(service))]
+                match self.there.insert(service.clone()) {
+                    true => vec![format!("image for {}: there", inert(service))],
+                    false => Vec::new(),
+                }
             }
             Notice::ImageReady { service, took } => {
                 vec![format!(

@@ -331,9 +331,10 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// None where no server is installed. Refuses to run as root: then it runs as the user `postgres`.
-    pub fn start() -> Option<Self> {
-        let bin = installed()?;
+    /// Refuses to run as root: then it runs as the user `postgres`.
+    pub fn start() -> Self {
+        let bin =
+            installed().expect("a PostgreSQL server is needed: .ci/prerequisites test installs it");
         let folder = tempfile::tempdir().unwrap();
         let as_root = rustix::process::geteuid().is_root();
         if as_root {
@@ -408,7 +409,7 @@ impl Postgres {
             assert!(Instant::now() < deadline, "PostgreSQL did not start");
             std::thread::sleep(Duration::from_millis(50));
         }
-        Some(this)
+        this
     }
 
     pub fn port(&self) -> u16 {

@@ -12,11 +12,19 @@
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+pub mod running;
+pub mod tiny;
+
+/// Tests that look for what was left must not see what another one is using.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// A place of its own for one test: journals, results, scenario files.
 pub struct Place {
     folder: tempfile::TempDir,
+    _alone: MutexGuard<'static, ()>,
 }
 
 /// What a run of lbtest left behind for the test to look at.
@@ -30,7 +38,11 @@ pub struct Ran {
 
 impl Place {
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        let alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            _alone: alone,
+        }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -49,21 +61,31 @@ impl Place {
 
     pub fn journals(&self) -> Vec<PathBuf> {
         let folder = self.path("state/lbtest");
-        let Ok(files) = std::fs::read_dir(folder) else { return Vec::new() };
+        let Ok(files) = std::fs::read_dir(folder) else {
+            return Vec::new();
+        };
         files.map(|f| f.unwrap().path()).collect()
     }
 
     /// The executable, with this place's state folder.
     pub fn lbtest(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lbtest"));
-        command.args(args).env("XDG_STATE_HOME", self.path("state")).stdin(Stdio::null());
+        command
+            .args(args)
+            .env("XDG_STATE_HOME", self.path("state"))
+            .stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
     pub fn spawn_run(&self, scenario: &Path, more: &[&str]) -> Child {
         let out = self.out();
-        let mut args = vec!["run", scenario.to_str().unwrap(), "--out", out.to_str().unwrap()];
+        let mut args = vec![
+            "run",
+            scenario.to_str().unwrap(),
+            "--out",
+            out.to_str().unwrap(),
+        ];
         args.extend(more);
         self.lbtest(&args).spawn().unwrap()
     }
@@ -72,8 +94,17 @@ impl Place {
         self.ended(self.spawn_run(scenario, more))
     }
 
+    /// Any command, to its end.
+    pub fn does(&self, args: &[&str]) -> Ran {
+        self.ended(self.lbtest(args).spawn().unwrap())
+    }
+
     pub fn ended(&self, child: Child) -> Ran {
-        let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = child.wait_with_output().unwrap();
         let result = std::fs::read_to_string(self.out().join("run.json")).ok();
         let ran = Ran {
             code: status.code(),
@@ -111,7 +142,11 @@ impl Ran {
     pub fn assert_accounted(&self) {
         for load in self.json()["loads"].as_array().unwrap() {
             let n = |key: &str| load[key].as_u64().unwrap();
-            assert_eq!(n("requests"), n("ok") + n("failed") + n("unknown") + n("dropped"), "{load}");
+            assert_eq!(
+                n("requests"),
+                n("ok") + n("failed") + n("unknown") + n("dropped"),
+                "{load}"
+            );
             assert_eq!(n("lost"), 0, "{load}");
             assert!(n("requests") > 0, "{load}");
         }
@@ -124,7 +159,9 @@ fn find(list: &Value, wanted: impl Fn(&Value) -> bool) -> &Value {
 }
 
 pub fn ms(value: &Value) -> f64 {
-    value.as_f64().unwrap_or_else(|| panic!("no number: {value}"))
+    value
+        .as_f64()
+        .unwrap_or_else(|| panic!("no number: {value}"))
 }
 
 /// Waits for a condition, never for a guess.
@@ -141,7 +178,9 @@ pub fn lbtest_processes() -> Vec<(u32, String)> {
     let exe = std::fs::canonicalize(env!("CARGO_BIN_EXE_lbtest")).unwrap();
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
+        let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else {
+            continue;
+        };
         // What runs in containers shows the same path in another root.
         if std::fs::read_link(entry.path().join("exe")).ok().as_deref() == Some(&exe) {
             let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
@@ -157,8 +196,15 @@ pub fn left_in_docker() -> Vec<String> {
     runtime.block_on(async {
         let docker = lbtest::engine::docker::Docker::connect().await;
         let docker = docker.expect("these tests need a Docker engine: see `lbtest doctor`");
-        let left = docker.leftovers(&lbtest::engine::docker::Scope::Everything).await.unwrap();
-        left.containers.into_iter().chain(left.networks).chain(left.volumes).collect()
+        let left = docker
+            .leftovers(&lbtest::engine::docker::Scope::Everything)
+            .await
+            .unwrap();
+        left.containers
+            .into_iter()
+            .chain(left.networks)
+            .chain(left.volumes)
+            .collect()
     })
 }
 
@@ -167,4 +213,45 @@ pub fn assert_nothing_left(place: &Place) {
     assert_eq!(left_in_docker(), Vec::<String>::new(), "left in the engine");
     assert_eq!(lbtest_processes(), Vec::new(), "left processes");
     assert_eq!(place.journals(), Vec::<PathBuf>::new(), "left journals");
+}
+
+/// Service and state of each container of a project, sorted.
+pub fn containers_of(project: &str) -> Vec<(String, String)> {
+    let label = format!("com.docker.compose.project={project}");
+    let listed = in_docker(&["label", &label]);
+    let of = |c: &bollard::models::ContainerSummary| {
+        let service = c
+            .labels
+            .as_ref()?
+            .get("com.docker.compose.service")?
+            .clone();
+        Some((service, c.state.as_ref()?.to_string()))
+    };
+    let mut found: Vec<_> = listed.iter().filter_map(of).collect();
+    found.sort();
+    found
+}
+
+/// Containers whose command holds a text: those of a build are found by what they run.
+pub fn builds_with(mark: &str) -> Vec<String> {
+    let listed = in_docker(&[]);
+    let commands = listed.into_iter().filter_map(|c| c.command);
+    commands.filter(|line| line.contains(mark)).collect()
+}
+
+fn in_docker(filter: &[&str]) -> Vec<bollard::models::ContainerSummary> {
+    let filters = match filter {
+        [key, value] => [((*key).to_owned(), vec![(*value).to_owned()])].into(),
+        _ => std::collections::HashMap::new(),
+    };
+    let options = bollard::query_parameters::ListContainersOptionsBuilder::new()
+        .all(true)
+        .filters(&filters)
+        .build();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let docker = bollard::Docker::connect_with_defaults().unwrap();
+        let docker = docker.negotiate_version().await.unwrap();
+        docker.list_containers(Some(options)).await.unwrap()
+    })
 }

@@ -84,4 +84,5 @@ case $ROLE in
         exit 2
         ;;
 esac
-exec postgres -D "$PGDATA"
+# The name tells clients who answers: SELECT current_setting('cluster_name').
+exec postgres -D "$PGDATA" -c "cluster_name=$(hostname)"
