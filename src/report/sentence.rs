@@ -104,7 +104,11 @@ pub fn impacts(result: &RunResult, fault: &FaultResult) -> Vec<String> {
             .filter(of_edge)
             .partition(|i| is_untouched(result, i));
         let name = edge_name(edge);
-        lines.extend(touched.iter().map(|i| format!("{name}: {}", impact(result, i))));
+        lines.extend(
+            touched
+                .iter()
+                .map(|i| format!("{name}: {}", impact(result, i))),
+        );
         if !untouched.is_empty() {
             let names: Vec<_> = untouched.iter().map(|i| i.load.as_str()).collect();
             let requests = untouched.iter().map(|i| i.requests).sum();
@@ -124,7 +128,7 @@ fn is_untouched(result: &RunResult, impact: &Impact) -> bool {
 }
 
 /// What an edge cost one workload.
-fn impact(result: &RunResult, impact: &Impact) -> String {
+pub fn impact(result: &RunResult, impact: &Impact) -> String {
     let mut text = format!("{}: {}", impact.load, cost(impact));
     if impact.bad_under_way > 0 {
         let under_way = grouped(impact.bad_under_way);
