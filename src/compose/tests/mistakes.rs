@@ -341,6 +341,12 @@ fn what_is_not_carried_out_is_a_warning_at_its_line() {
             "on 127.0.0.1 only",
         ),
         (
+            "services:\n  a:\n    image: i\n    tmpfs: '/t:rw,nosuid,exec'\n",
+            4,
+            12,
+            "the option `exec` is not carried out",
+        ),
+        (
             "services:\n  a:\n    image: i\n    ports: ['0.0.0.0:80:80']\n",
             4,
             13,

@@ -308,7 +308,7 @@ fn short_and_long_forms_mean_the_same() {
             "volumes: [{type: bind, source: /x/y, target: /x, bind: {propagation: rslave}}]",
         ),
         (
-            "tmpfs: '/t:size=1m,mode=1777'",
+            "tmpfs: '/t:rw,noexec,nosuid,size=1m,mode=1777'",
             "volumes: [{type: tmpfs, target: /t, tmpfs: {size: 1m, mode: 0o1777}}]",
         ),
         ("build: ./b", "build: {context: b}"),

@@ -1,5 +1,6 @@
 //! The Docker engine through its API: what faults ask of it ([`super::Engine`]), and bringing topologies up and down.
 
+mod abilities;
 mod build;
 mod connect;
 mod container;

@@ -1,12 +1,13 @@
 //! Bringing a topology up: images, networks, volumes, containers, and every container ready.
 
+use super::abilities::{refuse_subpaths, warn_of_missing};
 use super::container::{self, Request};
 use super::error::{Named, UpError};
 use super::images::image_of;
 use super::order::{Board, goals, is_met, needs, refuse_cycles};
 use super::ready::{Goal, Limits, Made, Stage};
 use super::{Docker, labels};
-use crate::compose::topology::{Condition, Healthcheck, Mount, Service, Topology};
+use crate::compose::topology::{Condition, Service, Topology};
 use crate::notice::{Notice, Notices, Phase};
 use bollard::models::NetworkConnectRequest;
 use bollard::query_parameters::CreateContainerOptionsBuilder;
@@ -79,7 +80,8 @@ impl Docker {
         refuse_subpaths(topology, self.speaks(45))?;
         self.clear_way(&rise).await?;
         rise.go_on()?;
-        warn(topology, notices, self.speaks(44));
+        let elsewhere = (!self.listens_here()).then_some(self.shared.host.as_str());
+        warn_of_missing(topology, notices, self.speaks(44), elsewhere);
         self.check_ports(topology).await?;
         rise.go_on()?;
         notices.tell(Notice::Phase(Phase::Images));
@@ -346,27 +348,6 @@ fn waited_in_vain(
     }
 }
 
-/// An engine that does not know subpaths mounts the whole volume without a word.
-fn refuse_subpaths(topology: &Topology, known: bool) -> Result<(), UpError> {
-    let parts = |service: &Service| {
-        service.mounts.iter().any(|m| {
-            matches!(
-                m,
-                Mount::Volume {
-                    subpath: Some(_),
-                    ..
-                }
-            )
-        })
-    };
-    match topology.services.iter().find(|(_, s)| !known && parts(s)) {
-        None => Ok(()),
-        Some((name, _)) => Err(UpError::Impossible(format!(
-            "service `{name}` mounts a part of a volume (subpath), which this engine cannot: it needs Docker 26 (API 1.45)"
-        ))),
-    }
-}
-
 /// The failure itself, not the cancellations it caused.
 fn first_real(outcomes: Vec<Result<(), UpError>>) -> Result<(), UpError> {
     let mut cancelled = Ok(());
@@ -380,57 +361,9 @@ fn first_real(outcomes: Vec<Result<(), UpError>>) -> Result<(), UpError> {
     cancelled
 }
 
-fn warn(topology: &Topology, notices: &Notices, start_interval: bool) {
-    for (name, service) in &topology.services {
-        if let Some(Healthcheck::Test {
-            start_interval: Some(_),
-            ..
-        }) = service.healthcheck
-            && !start_interval
-        {
-            notices.tell(Notice::Warning(format!(
-                "service `{name}`: this engine does not know the healthcheck's start_interval; it is left out"
-            )));
-        }
-        if service
-            .build
-            .as_ref()
-            .is_some_and(|build| build.extra_hosts.len() > 1)
-        {
-            notices.tell(Notice::Warning(format!(
-                "service `{name}`: only the first of the build's extra_hosts is carried out"
-            )));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_subpath_is_refused_where_the_engine_would_mount_the_whole_volume() {
-        let part = Mount::Volume {
-            volume: Some("v".into()),
-            target: "/v".into(),
-            read_only: false,
-            nocopy: false,
-            subpath: Some("a".into()),
-        };
-        let service = Service {
-            mounts: vec![part],
-            ..Service::default()
-        };
-        let topology = Topology {
-            services: [("db".to_owned(), service)].into(),
-            ..Topology::default()
-        };
-        let said = refuse_subpaths(&topology, false)
-            .expect_err("refused")
-            .to_string();
-        assert!(said.contains("`db`") && said.contains("subpath"), "{said}");
-        assert!(refuse_subpaths(&topology, true).is_ok());
-    }
 
     #[test]
     fn the_failure_is_told_and_not_the_cancellations_it_caused() {
