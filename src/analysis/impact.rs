@@ -101,7 +101,7 @@ fn recovery(
 /// ```text
 /// 0                          where p99 ≤ limit in every window
 /// start(w) − edge            w: the first window after one with p99 > limit, from which p99 ≤ limit for stable_for
-/// none                       where there is no such w within the edge's window, or there is no limit
+/// none                       where there is no such w within the edge's window, no whole second in it, or no limit
 /// ```
 ///
 /// A second in which operations were intended and none was good has no p99 and is not within the limit; one
@@ -109,6 +109,9 @@ fn recovery(
 fn performance(workload: &Workload<'_>, from: Offset, to: Offset) -> Option<Duration> {
     let limit = workload.p99_limit?;
     let seconds = seconds_of(from, to, workload.load_end);
+    if seconds.is_empty() {
+        return None;
+    }
     let slow = |second: u32| workload.p99_of(second).is_some_and(|p99| p99 > limit);
     let Some(first_slow) = seconds.clone().find(|s| slow(*s)) else {
         return Some(Duration::ZERO);

@@ -158,6 +158,7 @@ pub fn add_fault(history: &mut History, name: &str, inject_ms: u64, heal_ms: Opt
             inject: edge(inject_ms),
             heal: heal_ms.map(edge),
             confirmed: Some("not running, exit code 0".to_owned()),
+            mended_itself: false,
             heal_confirmed: heal_ms.map(|_| "running".to_owned()),
             error: None,
         }],

@@ -48,15 +48,15 @@ async fn one(spec: &Spec, session: &Session) -> Result<Exit, Failure> {
         "\nresults: {}\n",
         output::inert(&finished.out.display().to_string())
     ));
-    for left in &finished.left_behind {
-        session.notices.tell(Notice::Warning(left.clone()));
+    for problem in &finished.problems {
+        session.notices.tell(Notice::Warning(problem.clone()));
     }
     let verdict = match finished.result.verdict {
         Verdict::Pass => Exit::Pass,
         Verdict::Fail => Exit::GateFailed,
         Verdict::Inconclusive => Exit::Inconclusive,
     };
-    let clean = if finished.left_behind.is_empty() {
+    let clean = if finished.problems.is_empty() {
         verdict
     } else {
         verdict.worst(Exit::Environment)

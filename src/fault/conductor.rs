@@ -150,6 +150,7 @@ async fn forget_what_mended_itself(stage: &Stage, reach: &Reach, broken: &mut Br
     if state.is_ok_and(|after| undo.is_done(&after)) {
         stage.strike(reach, id);
         broken.undo = None;
+        broken.record.mended_itself = true;
     }
 }
 
@@ -170,6 +171,7 @@ fn blank(stage: &Stage, target: &Container) -> TargetRecord {
         },
         heal: None,
         confirmed: None,
+        mended_itself: false,
         heal_confirmed: None,
         error: None,
     }

@@ -16,6 +16,7 @@ pub fn marked(at: Offset) -> TargetRecord {
         confirmed: Some(
             "marked on schedule; the effect is somebody else's and was not checked".to_owned(),
         ),
+        mended_itself: false,
         heal_confirmed: None,
         error: None,
     }

@@ -137,7 +137,9 @@ impl Journal {
             path: self.path.clone(),
             source,
         };
-        let mut text = serde_json::to_vec(line).map_err(|e| fail(e.into()))?;
+        // Each line begins anew: what a write that failed half-way left behind spoils only itself.
+        let mut text = vec![b'\n'];
+        serde_json::to_writer(&mut text, line).map_err(|e| fail(e.into()))?;
         text.push(b'\n');
         let mut inner = self
             .inner

@@ -64,6 +64,9 @@ pub struct TargetRecord {
     pub heal: Option<EdgeTimes>,
     /// The effect was seen by an independent look (inspect), in words: `not running, exit code 137`.
     pub confirmed: Option<String>,
+    /// It needs no heal: it was restarted, by the fault itself or by its restart policy.
+    #[serde(default)]
+    pub mended_itself: bool,
     /// Healing was seen by an independent look.
     pub heal_confirmed: Option<String>,
     /// What went wrong while injecting or healing.
@@ -86,15 +89,13 @@ impl FaultRecord {
         self.targets.iter().map(|t| t.inject.effect()).min()
     }
 
-    /// The moment of healing: that of the last target; none while any target is not healed.
+    /// The moment of healing: that of the last target. None while any target is not healed, and where
+    /// none needs it.
     #[must_use]
     pub fn healed_at(&self) -> Option<Offset> {
-        let all: Option<Vec<_>> = self
-            .targets
-            .iter()
-            .map(|t| t.heal.as_ref().map(EdgeTimes::effect))
-            .collect();
-        all?.into_iter().max()
+        let to_heal = self.targets.iter().filter(|t| !t.mended_itself);
+        let healed = to_heal.map(|t| t.heal.as_ref().map(EdgeTimes::effect));
+        healed.collect::<Option<Vec<_>>>()?.into_iter().max()
     }
 
     /// Every target's effect was seen; false where there is no target at all.

@@ -169,12 +169,16 @@ impl Ground {
             }
         };
         if let Err(error) = result {
-            left.push(format!("{error}; clean up with: lbtest clean"));
+            left.push(format!(
+                "{error}; the guardian goes on trying; by hand: lbtest clean"
+            ));
+            // Not dismissed: the end of its pipe is its sign to try for itself.
+            drop(guardian);
         } else {
             let _ = std::fs::remove_file(journal.path());
+            // A guardian that is gone has nothing to be told.
+            let _ = tokio::task::spawn_blocking(|| guardian.dismiss()).await;
         }
-        // A guardian that is gone has nothing to be told.
-        let _ = tokio::task::spawn_blocking(|| guardian.dismiss()).await;
         left
     }
 }

@@ -11,6 +11,7 @@ use crate::fault::conductor::heal_pending;
 use crate::fault::journal::{self, JournalError, Pending};
 use crate::notice::Notices;
 use std::io::{self, Read, Write};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
@@ -42,6 +43,8 @@ impl Guardian {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
+            // From its first moment on a Ctrl-C at the terminal is not meant for it; later it leads its own session.
+            .process_group(0)
             .spawn()?;
         let pipe = child.stdin.take();
         Ok(Self { child, pipe })

@@ -2,17 +2,14 @@
 
 use super::ground::{self, Ground};
 use super::output::Output;
+use super::recording::Recording;
 use super::{RunError, Spec};
 use crate::clock::{Clock, Offset};
 use crate::engine::{Container, Engine};
 use crate::fault::conductor::{Assignment, Stage, conduct};
 use crate::fault::kind_of;
-use crate::history::collect::Collector;
-use crate::history::file::Writer;
-use crate::history::{
-    End, EndReason, Environment, Event, FaultRecord, Flush, GeneratorHealth, Head, History,
-};
-use crate::load::{self, LoadHandle, LoadSpec, LoadSummary};
+use crate::history::{Environment, Event, FaultRecord, Flush, History};
+use crate::load::{self, LoadHandle, LoadSpec};
 use crate::notice::{Notice, Notices, Phase, Tick};
 use crate::observe::containers;
 use crate::observe::host::CpuTimes;
@@ -55,7 +52,7 @@ pub async fn measure(
     // Nothing that may take its time comes between this and the start of the load.
     let clock = Clock::starting_at(Instant::now() + LEAD);
     let head = super::head(spec, run, clock.wall_zero(), environment);
-    let mut recording = Recording::begin(spec, head, output, workers)?;
+    let mut recording = Recording::begin(head, output, workers)?;
     let (flushes, flushed) = unbounded_channel();
     let load_spec = LoadSpec {
         loads: spec.scenario.loads.clone(),
@@ -94,11 +91,13 @@ pub async fn measure(
         stop,
         end,
     };
-    let followed = live.follow(&mut recording, sources, load, conductor).await;
+    live.follow(&mut recording, sources, load, conductor).await;
     if let Some(observer) = observer {
         observer.abort();
     }
-    followed?;
+    if let Some(why) = recording.unwritten() {
+        notices.tell(Notice::Warning(format!("the load was ended early: {why}")));
+    }
     Ok(recording.finish())
 }
 
@@ -195,38 +194,35 @@ impl Live<'_> {
         mut sources: Sources,
         load: LoadHandle,
         conductor: JoinHandle<()>,
-    ) -> Result<(), RunError> {
+    ) {
         let cpu_before = CpuTimes::now();
         let mut tick = tokio::time::interval(TICK);
         let mut write = tokio::time::interval(WRITE);
         let mut phases = Phases::default();
         let mut cut_off = None;
-        let mut broken = Ok(());
         loop {
-            let step = tokio::select! {
+            tokio::select! {
                 flush = sources.flushed.recv() => match flush {
-                    Some(flush) => { recording.collector.add(&flush); Ok(()) }
+                    Some(flush) => recording.collector.add(&flush),
                     // Every worker is gone: all operations are accounted for.
                     None => break,
                 },
                 Some(record) = sources.faults.recv() => recording.fault(record),
                 Some(event) = sources.events.recv() => recording.event(event),
-                _ = tick.tick() => { self.tick(recording, &mut phases); Ok(()) }
+                _ = tick.tick() => self.tick(recording, &mut phases),
                 _ = write.tick() => recording.write(),
                 () = self.stop.cancelled(), if recording.interrupted_at.is_none() => {
                     load.stop();
                     self.end.cancel();
                     recording.interrupted_at = Some(self.clock.now());
                     cut_off = Some(Instant::now() + DRAIN);
-                    Ok(())
                 }
-                () = until(cut_off) => { load.abort(); cut_off = None; Ok(()) }
-            };
+                () = until(cut_off) => { load.abort(); cut_off = None; }
+            }
             // A history that cannot be written ends the load, never the healing.
-            if let (Err(error), true) = (step, broken.is_ok()) {
+            if recording.unwritten().is_some() && !self.end.is_cancelled() {
                 load.abort();
                 self.end.cancel();
-                broken = Err(error);
             }
         }
         self.notices.tell(Notice::Phase(Phase::Draining));
@@ -237,12 +233,11 @@ impl Live<'_> {
         self.end.cancel();
         // A conductor that panicked has said so in its records; teardown follows whatever it left.
         let _ = conductor.await;
-        broken?;
         while let Ok(record) = sources.faults.try_recv() {
-            recording.fault(record)?;
+            recording.fault(record);
         }
         while let Ok(event) = sources.events.try_recv() {
-            recording.event(event)?;
+            recording.event(event);
         }
         recording.close(
             &summary,
@@ -298,140 +293,4 @@ fn next_edge(faults: &[PlannedFault], now: Offset) -> Option<(Offset, String)> {
         std::iter::once((f.inject_at, f.name.clone())).chain(heal)
     });
     edges.filter(|(at, _)| *at > now).min_by_key(|(at, _)| *at)
-}
-
-/// The history as it is recorded: in memory and on disk.
-struct Recording {
-    history: History,
-    collector: Collector,
-    writer: Writer,
-    /// Load workers that were started.
-    workers: usize,
-    interrupted_at: Option<Offset>,
-}
-
-impl Recording {
-    fn begin(spec: &Spec, head: Head, output: &Output, workers: usize) -> Result<Self, RunError> {
-        let writer = Writer::create(&output.history(), &head)?;
-        let collector = Collector::new(spec.plan.loads.iter().map(|l| l.name.clone()), workers);
-        Ok(Self {
-            history: History::new(head),
-            collector,
-            writer,
-            workers,
-            interrupted_at: None,
-        })
-    }
-
-    /// A later record of the same fault replaces the earlier one.
-    fn fault(&mut self, record: FaultRecord) -> Result<(), RunError> {
-        self.writer.fault(&record)?;
-        self.history.faults.retain(|f| f.index != record.index);
-        self.history.faults.push(record);
-        Ok(())
-    }
-
-    fn event(&mut self, event: Event) -> Result<(), RunError> {
-        self.writer.event(&event)?;
-        self.history.events.push(event);
-        Ok(())
-    }
-
-    fn write(&mut self) -> Result<(), RunError> {
-        self.writer.progress(&mut self.collector)?;
-        Ok(self.writer.flush()?)
-    }
-
-    fn close(
-        &mut self,
-        summary: &LoadSummary,
-        host_idle: Option<f64>,
-        duration: Duration,
-        now: Offset,
-    ) -> Result<(), RunError> {
-        self.collector.close();
-        let load_ended_at = self.interrupted_at.unwrap_or_else(|| Offset::new(duration));
-        let generator = generator(&self.collector, summary, host_idle, load_ended_at);
-        let reason = reason(self.interrupted_at.is_some(), self.workers, summary.workers);
-        let end = End {
-            at: now,
-            reason,
-            load_ended_at,
-            scheduled: summary.scheduled.clone(),
-        };
-        self.write()?;
-        self.writer.generator(&generator)?;
-        self.writer.end(&end)?;
-        self.writer.flush()?;
-        self.history.generator = Some(generator);
-        self.history.end = Some(end);
-        Ok(())
-    }
-
-    fn finish(self) -> History {
-        let Self {
-            mut history,
-            collector,
-            ..
-        } = self;
-        history.loads = collector.into_loads();
-        history.faults.sort_by_key(|f| f.index);
-        history
-    }
-}
-
-/// Why the load ended. What a worker that broke down had to do was not done, and nobody but it knows how much that was.
-fn reason(interrupted: bool, started: usize, ended_well: usize) -> EndReason {
-    if ended_well < started {
-        EndReason::Failed(format!(
-            "{} of {started} load workers broke down: that is a defect in lbtest",
-            started - ended_well
-        ))
-    } else if interrupted {
-        EndReason::Interrupted
-    } else {
-        EndReason::Completed
-    }
-}
-
-fn generator(
-    collector: &Collector,
-    summary: &LoadSummary,
-    host_idle_ratio: Option<f64>,
-    ran: Offset,
-) -> GeneratorHealth {
-    let lateness = collector.lateness();
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "microseconds of one run are far below 2^53"
-    )]
-    let ms = |micros: u64| micros as f64 / 1e3;
-    #[expect(clippy::cast_precision_loss, reason = "a few threads")]
-    let available = ran.since_zero().as_secs_f64() * summary.workers as f64;
-    GeneratorHealth {
-        late_p50_ms: ms(lateness.value_at_quantile(0.5)),
-        late_p99_ms: ms(lateness.value_at_quantile(0.99)),
-        late_max_ms: ms(lateness.max()),
-        dropped: collector.dropped(),
-        cpu_ratio: (available > 0.0).then(|| summary.cpu_time.as_secs_f64() / available),
-        host_idle_ratio,
-        workers: summary.workers,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_load_that_lost_a_worker_did_not_complete() {
-        assert_eq!(reason(false, 2, 2), EndReason::Completed);
-        assert_eq!(reason(true, 2, 2), EndReason::Interrupted);
-        for interrupted in [false, true] {
-            let EndReason::Failed(why) = reason(interrupted, 2, 1) else {
-                panic!("it has not failed")
-            };
-            assert!(why.contains("1 of 2"), "{why}");
-        }
-    }
 }

@@ -13,6 +13,7 @@ pub mod guardian;
 pub mod identity;
 pub mod measure;
 pub mod output;
+pub mod recording;
 
 use crate::analysis::{self, result::RunResult};
 use crate::compose::Topology;
@@ -56,8 +57,8 @@ pub struct Finished {
     pub out: PathBuf,
     /// Somebody ended it early.
     pub interrupted: bool,
-    /// What was left behind, in words with the command that cleans it up. Empty where all is well.
-    pub left_behind: Vec<String>,
+    /// What could not be written or cleaned up, in words, with the command that does it. Empty where all is well.
+    pub problems: Vec<String>,
 }
 
 /// A run that came to no result.
@@ -141,18 +142,21 @@ pub async fn run(
     let ground = Ground::prepare(spec, &run, notices).await?;
     let ended = bring_up_and_measure(spec, &run, &ground, &output, notices, stop).await;
     let finished = match ended {
-        Ok(ended) => report(spec, &run, ended, &output, notices),
+        Ok(ended) => Ok(report(spec, &run, ended, &output, notices)),
         Err(error) => Err(error),
     };
     notices.tell(Notice::Phase(Phase::TearingDown));
     let left_behind = ground.leave(notices).await;
     match finished {
-        Ok(result) => Ok(Finished {
-            result,
-            out: spec.out.clone(),
-            interrupted: stop.is_cancelled(),
-            left_behind,
-        }),
+        Ok((result, mut problems)) => {
+            problems.extend(left_behind);
+            Ok(Finished {
+                result,
+                out: spec.out.clone(),
+                interrupted: stop.is_cancelled(),
+                problems,
+            })
+        }
         Err(error) => {
             // The error says nothing of it, and nobody else will.
             let left = left_behind.into_iter().map(Notice::Warning);
@@ -181,21 +185,22 @@ async fn bring_up_and_measure(
     Ok(Ended::Measured(Box::new(history)))
 }
 
+/// Analyses and writes. What cannot be written is a problem that is said; the result is there all the same.
 fn report(
     spec: &Spec,
     run: &str,
     ended: Ended,
     output: &Output,
     notices: &Notices,
-) -> Result<RunResult, RunError> {
+) -> (RunResult, Vec<String>) {
     notices.tell(Notice::Phase(Phase::Reporting));
     let history = match ended {
         Ended::Measured(history) => *history,
         Ended::Interrupted => nothing_measured(spec, run),
     };
     let result = analysis::analyze(&history);
-    output.write(&result)?;
-    Ok(result)
+    let unwritten = output.write(&result).err().map(|e| e.to_string());
+    (result, unwritten.into_iter().collect())
 }
 
 /// What stands at the head of the history.

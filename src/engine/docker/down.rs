@@ -163,8 +163,8 @@ impl Docker {
             match failure {
                 // A network that somebody else's container is in does not go away by waiting.
                 Some(e @ EngineError::NotOurs(_)) => return Err(e),
-                Some(_) => tokio::time::sleep(LOOK_AGAIN).await,
-                None => {}
+                // A listing may lag behind what was removed.
+                Some(_) | None => tokio::time::sleep(LOOK_AGAIN).await,
             }
         }
     }

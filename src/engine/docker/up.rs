@@ -131,6 +131,11 @@ impl Docker {
                 containers: foreign.join(", "),
             });
         }
+        if !listed.is_empty() {
+            rise.notices.tell(Notice::Warning(format!(
+                "project `{project}` was left up by an earlier run: it is taken down first, with its volumes"
+            )));
+        }
         self.down(project, rise.notices).await?;
         Ok(())
     }

@@ -185,9 +185,13 @@ fn first_column(answer: &[SimpleQueryMessage]) -> Option<String> {
 fn outcome_of(error: &Error, ended: &Cell<Option<Class>>, ticket: &Ticket) -> Outcome {
     let class = class_of(error, ended);
     match error.code() {
-        // The server itself says that it does not know what became of it.
+        // The server says that it does not know what became of it, or that it cut the session off: a commit may have
+        // been on its way.
         Some(
-            &SqlState::TRANSACTION_RESOLUTION_UNKNOWN | &SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN,
+            &SqlState::TRANSACTION_RESOLUTION_UNKNOWN
+            | &SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN
+            | &SqlState::ADMIN_SHUTDOWN
+            | &SqlState::CRASH_SHUTDOWN,
         ) => ticket.unanswered(class),
         Some(_) => Outcome::Fail(class),
         None => ticket.unanswered(class),
