@@ -3,8 +3,9 @@
 //! Scenario and compose files share this, so that every mistake in either is reported alike: file, line,
 //! column, excerpt and help. Rendering is done at the edge (`cli::diagnostics`).
 
+use std::io::{self, Read};
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A text file as it was read, kept for excerpts in diagnostics.
@@ -56,6 +57,27 @@ impl SourceFile {
             .sum();
         start + in_line
     }
+}
+
+/// Largest scenario and data file that is read, in bytes.
+pub const MAX_FILE: u64 = 64 << 20;
+
+/// Reads a text, whatever kind of file it is in; one that does not end fills no memory.
+///
+/// # Errors
+/// Where it cannot be read, is larger than [`MAX_FILE`], or is not UTF-8.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path)?;
+    let read = file.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+    if u64::try_from(read).is_ok_and(|n| n > MAX_FILE) {
+        let why = format!("it is larger than {} MiB", MAX_FILE >> 20);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
+    }
+    String::from_utf8(bytes).map_err(|e| {
+        let why = format!("byte {} is not UTF-8", e.utf8_error().valid_up_to());
+        io::Error::new(io::ErrorKind::InvalidData, why)
+    })
 }
 
 /// One thing that is wrong (or, as a warning, not carried out), at one place of one file.

@@ -48,7 +48,7 @@ fn render(mistake: &Mistake, severity: Severity) -> String {
         help.as_ref()
             .map_or_else(|| headline.clone(), |h| format!("{headline}  help: {h}\n"))
     };
-    if mistake.file.text.is_empty() {
+    if mistake.file.text.is_empty() || column > LONG_LINE {
         return plain();
     }
     let name = mistake.file.path.to_string_lossy();
@@ -59,6 +59,7 @@ fn render(mistake: &Mistake, severity: Severity) -> String {
     let text = inert_keeping_length(&hidden);
     let start = boundary(&text, mistake.span.start);
     let end = boundary(&text, mistake.span.end).max(start);
+    let (text, start, end) = shortened(&text, start, end);
     // A mistake in a whole table marks its first line: what is wrong is said in words.
     let end = text[start..end].find('\n').map_or(end, |i| start + i);
     let mut diagnostic =
@@ -82,6 +83,40 @@ fn render(mistake: &Mistake, severity: Severity) -> String {
         Ok(()) => format!("{headline}{}\n", excerpt(&out)),
         Err(_) => plain(),
     }
+}
+
+/// Lines that are longer are cut in an excerpt.
+const LONG_LINE: usize = 400;
+
+/// The text with its long lines cut; where a span lies in it then.
+fn shortened(text: &str, start: usize, end: usize) -> (String, usize, usize) {
+    let (mut out, mut read) = (String::new(), 0);
+    let (mut from, mut to) = (start, end);
+    for line in text.split_inclusive('\n') {
+        let keep = boundary(line, LONG_LINE * 2);
+        if keep < line.trim_end_matches('\n').len() {
+            let moved = |at: usize| at.saturating_sub(read).min(keep) + out.len();
+            if (read..read + line.len()).contains(&start) {
+                (from, to) = (moved(start), moved(end));
+            }
+            out.push_str(&line[..keep]);
+            out.push('…');
+            if line.ends_with('\n') {
+                out.push('\n');
+            }
+        } else {
+            if (read..read + line.len()).contains(&start) {
+                (from, to) = (out.len() + start - read, out.len() + end - read);
+            }
+            out.push_str(line);
+        }
+        read += line.len();
+    }
+    if start >= read {
+        (from, to) = (out.len(), out.len());
+    }
+    let to = boundary(&out, to).max(from);
+    (out, from, to)
 }
 
 /// The start of the character that holds this byte; the text's end where it is past that.
@@ -270,6 +305,29 @@ mod tests {
                 "{shown}"
             );
         }
+    }
+
+    #[test]
+    fn a_long_line_is_cut_and_the_place_stays_true() {
+        let long = "x".repeat(1_000_000);
+        let text = format!("# {long}\nname = 1 # {long}\nlast = 2\n");
+        let file = SourceFile::new("s.toml", text.clone());
+        for (word, place) in [
+            ("name", "s.toml:2:1"),
+            ("last", "s.toml:3:1"),
+            ("# x", "s.toml:1:1"),
+        ] {
+            let at = text.find(word).unwrap();
+            let mistake = Mistake::new(&file, at..at + word.len(), "wrong");
+            let shown = render(&mistake, Severity::Error);
+            assert!(shown.contains(place) && shown.contains(word), "{shown}");
+            assert!(shown.len() < 10_000, "{} bytes", shown.len());
+        }
+        let far = render(
+            &Mistake::new(&file, 900_000..900_001, "wrong"),
+            Severity::Error,
+        );
+        assert_eq!(far, "error: s.toml:1:900001: wrong\n");
     }
 
     #[test]

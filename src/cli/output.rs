@@ -34,11 +34,17 @@ pub fn colour(terminal: bool) -> bool {
     terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
 }
 
-/// Columns to wrap at: `COLUMNS`, else 100.
+/// Columns to wrap at: `COLUMNS`, else those of the terminal, else 100.
 #[must_use]
 pub fn width() -> usize {
     let columns = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
-    columns.unwrap_or(100).clamp(40, 200)
+    let terminal = || {
+        // A table knows: of stdout, and of stderr where stdout is none.
+        let mut table = comfy_table::Table::new();
+        let width = table.width().or_else(|| table.use_stderr().width());
+        width.map(usize::from)
+    };
+    columns.or_else(terminal).unwrap_or(100).clamp(40, 200)
 }
 
 /// The terminal report in the form that fits stdout.

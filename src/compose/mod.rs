@@ -107,10 +107,12 @@ pub fn load(request: &LoadRequest) -> Result<Loaded, ComposeError> {
         _ => {
             if mistakes.is_empty() {
                 let none = SourceFile::new(request.files.first().cloned().unwrap_or_default(), "");
-                mistakes.push(
-                    Mistake::new(&none, 0..0, "no compose file is given")
-                        .with_help("name a compose file"),
-                );
+                let (what, help) = if request.files.is_empty() {
+                    ("no compose file is given", "name a compose file")
+                } else {
+                    ("the compose file is empty", "it needs at least `services:`")
+                };
+                mistakes.push(Mistake::new(&none, 0..0, what).with_help(help));
             }
             Err(ComposeError { mistakes })
         }

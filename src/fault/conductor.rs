@@ -284,6 +284,7 @@ async fn mark(stage: &Stage, fault: &Assignment) {
     if stage.wait_until(heal_at).await {
         for target in &mut record.targets {
             target.heal = Some(external::on_schedule(heal_at));
+            target.heal_confirmed = Some(external::MARKED.to_owned());
         }
         stage.publish(&fault.name, "external", &record, true);
     }
@@ -318,6 +319,7 @@ impl Stage {
                 &t.confirmed
             };
             match (&t.error, shown) {
+                (None, Some(seen)) if t.service == external::SERVICE => seen.clone(),
                 (Some(error), _) => format!("{}: {error}", t.service),
                 (None, Some(seen)) => format!("{}: {seen}", t.service),
                 (None, None) => format!("{}: no effect seen", t.service),
@@ -330,11 +332,8 @@ impl Stage {
                 .all(|t| t.heal.is_none() && t.error.is_none());
         if !nothing_to_mend {
             let seen: Vec<_> = record.targets.iter().map(said).collect();
-            let what = format!(
-                "{kind}{} — {}",
-                if healed { " healed" } else { "" },
-                seen.join(", ")
-            );
+            let healed = if healed { ", healed" } else { "" };
+            let what = format!("{name} ({kind}{healed}): {}", seen.join(", "));
             self.notices.tell(Notice::Fault {
                 at: at.unwrap_or_else(|| self.clock.now()),
                 name: name.to_owned(),

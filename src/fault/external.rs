@@ -5,17 +5,20 @@
 use crate::clock::Offset;
 use crate::history::event::{EdgeTimes, TargetRecord};
 
+/// What stands for the target, which nobody knows.
+pub const SERVICE: &str = "external";
+/// In words, for either edge.
+pub const MARKED: &str = "marked on schedule, not checked";
+
 /// The record of an external fault whose edge was at `at`.
 #[must_use]
 pub fn marked(at: Offset) -> TargetRecord {
     TargetRecord {
-        service: "external".to_owned(),
-        container: String::new(),
+        service: SERVICE.to_owned(),
+        container: SERVICE.to_owned(),
         inject: on_schedule(at),
         heal: None,
-        confirmed: Some(
-            "marked on schedule; the effect is somebody else's and was not checked".to_owned(),
-        ),
+        confirmed: Some(MARKED.to_owned()),
         mended_itself: false,
         heal_confirmed: None,
         error: None,

@@ -12,6 +12,8 @@ use hdrhistogram::Histogram;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+/// After so long, what the workers recorded is here: they flush every 200 ms.
+const HANDED_OVER: Duration = Duration::from_millis(300);
 /// Slots in a second.
 const SLOTS_PER_SECOND: u32 = 10;
 
@@ -111,7 +113,7 @@ impl Collector {
         Ok(())
     }
 
-    /// How each workload goes: its last full second before `now`, and totals.
+    /// How each workload goes: its last full second that was handed over by `now`, and totals.
     #[must_use]
     pub fn ticks(&self, now: Offset) -> Vec<LoadTick> {
         self.loads.iter().map(|load| load.tick(now)).collect()
@@ -239,7 +241,8 @@ impl Collected {
             bad: self.bad,
             ..LoadTick::default()
         };
-        let Some(second) = now.since_zero().as_secs().checked_sub(1) else {
+        let handed_over = now.since_zero().saturating_sub(HANDED_OVER);
+        let Some(second) = handed_over.as_secs().checked_sub(1) else {
             return tick;
         };
         let second = u32::try_from(second).unwrap_or(u32::MAX / SLOTS_PER_SECOND - 1);

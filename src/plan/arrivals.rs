@@ -1,52 +1,17 @@
 //! How many arrivals a schedule holds, and how it reads in words.
 
+use crate::load::arrivals::Schedule;
 use crate::scenario::{Arrivals, Stage};
 use std::time::Duration;
 
-/// The number of arrivals intended before `duration`; none in a closed loop.
-///
-/// Source: arrival `i` is intended when the integrated rate reaches `i`, so that `⌈N(duration)⌉` of them come
-/// before it. Poisson arrivals are as many in expectation.
+/// The number of arrivals intended before `duration`, as the load makes them; none in a closed loop. Poisson
+/// arrivals are as many in expectation.
 #[must_use]
 pub fn scheduled(arrivals: &Arrivals, duration: Duration) -> Option<u64> {
     match arrivals {
         Arrivals::Closed { .. } => None,
-        Arrivals::Open { stages, .. } => {
-            let all = integrated(stages, duration.as_secs_f64());
-            // An integral that is a whole number but for rounding is that number.
-            let nearest = all.round();
-            let exact = if (all - nearest).abs() < 1e-6 {
-                nearest
-            } else {
-                all.ceil()
-            };
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "at most 1e6/s for 24 h"
-            )]
-            Some(exact as u64)
-        }
+        Arrivals::Open { stages, .. } => Some(Schedule::new(stages, duration).count()),
     }
-}
-
-fn integrated(stages: &[Stage], until: f64) -> f64 {
-    let (mut begun, mut all) = (0.0, 0.0);
-    for (i, stage) in stages.iter().enumerate() {
-        let left = (until - begun).max(0.0);
-        let length = stage.length.map_or(left, |l| l.as_secs_f64());
-        let part = length.min(left);
-        if length > 0.0 {
-            let end = stage.from + (stage.to - stage.from) * part / length;
-            all += (stage.from + end) / 2.0 * part;
-        }
-        // The last stage's rate holds until the end.
-        if i + 1 == stages.len() {
-            all += stage.to * (left - part);
-        }
-        begun += length;
-    }
-    all
 }
 
 /// In words: `200/s`, `50 users, think 100ms`.

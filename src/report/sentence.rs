@@ -24,10 +24,8 @@ pub fn verdict(verdict: Verdict) -> &'static str {
 pub fn fault(fault: &FaultResult) -> String {
     let targets = fault.targets.join(", ");
     let Some(at) = fault.injected_at_ms else {
-        return format!(
-            "{} ({} {targets}): did not take place",
-            fault.name, fault.kind
-        );
+        let what = format!("{} {targets}", fault.kind);
+        return format!("{} ({}): did not take place", fault.name, what.trim_end());
     };
     let healed = fault
         .healed_at_ms

@@ -19,6 +19,29 @@ fn turns_direction(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
 
+/// Breaks a line between words so that it fits a width; what follows is indented two columns deeper than the line
+/// itself. A word that is too long for a line stays whole.
+#[must_use]
+pub fn wrapped(line: &str, width: usize) -> String {
+    let indent = line.chars().take_while(|c| *c == ' ').count();
+    let mut out = " ".repeat(indent);
+    let mut column = indent;
+    for (i, word) in line.split_whitespace().enumerate() {
+        let length = word.chars().count();
+        if i > 0 && column + 1 + length > width {
+            out.push('\n');
+            out.push_str(&" ".repeat(indent + 2));
+            column = indent + 2;
+        } else if i > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += length;
+    }
+    out
+}
+
 /// Makes a text harmless in Markdown: punctuation that Markdown gives a meaning is escaped, links, mentions and
 /// references to issues are broken up.
 #[must_use]
@@ -63,4 +86,17 @@ pub fn percent(ratio: f64) -> String {
 #[must_use]
 pub fn seconds(ms: f64) -> String {
     format!("{:.3} s", ms / 1e3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_line_is_broken_between_words_and_indented() {
+        assert_eq!(wrapped("  - one two three", 11), "  - one two\n    three");
+        assert_eq!(wrapped("abcdefgh ij", 4), "abcdefgh\n  ij");
+        assert_eq!(wrapped("fits", 4), "fits");
+        assert_eq!(wrapped("", 4), "");
+    }
 }

@@ -120,7 +120,7 @@ impl Check<'_> {
     /// A file's content.
     pub fn file(&mut self, text: &At<String>) -> Option<String> {
         let path = self.path(text);
-        match std::fs::read_to_string(&path) {
+        match crate::source::read_text(&path) {
             Ok(content) => Some(content),
             Err(e) => {
                 let help = format!(

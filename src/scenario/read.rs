@@ -10,6 +10,7 @@ use crate::plan::Recovery;
 use crate::source::{Mistake, SourceFile};
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 use toml::de::DeTable;
@@ -62,14 +63,14 @@ pub fn read_with(
             Mistake::new(&file, 0..0, format!("cannot read the scenario: {why}")).with_help(help),
         ])
     };
-    let bytes = std::fs::read(path)
-        .map_err(|e| unreadable(e.to_string(), "give the path of a scenario file (.toml)"))?;
-    let text = String::from_utf8(bytes).map_err(|e| {
-        let at = e.utf8_error().valid_up_to();
-        unreadable(
-            format!("byte {at} is not UTF-8"),
-            "a scenario is a TOML file, in UTF-8",
-        )
+    let text = crate::source::read_text(path).map_err(|e| {
+        let help = match e.kind() {
+            ErrorKind::InvalidData | ErrorKind::FileTooLarge => {
+                "a scenario is a TOML file, in UTF-8"
+            }
+            _ => "give the path of a scenario file (.toml)",
+        };
+        unreadable(e.to_string(), help)
     })?;
     parse(&SourceFile::new(path, text), overrides, env)
 }

@@ -1,12 +1,15 @@
 //! The live view of a terminal: a line per image and container while they come up, a bar and a line per
 //! workload while they are under load; what happened stays above as plain lines.
 
-use super::words::{inert, load, moment, next, phase, seconds};
+use super::words::{inert, load_row, moment, next, phase, seconds};
 use crate::clock::Offset;
 use crate::notice::{Notice, Phase, Tick};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// Names of workloads are aligned up to this length.
+const MAX_NAME: usize = 32;
 
 /// The view and its lines.
 pub struct Live {
@@ -19,6 +22,7 @@ pub struct Live {
 struct Load {
     bar: ProgressBar,
     workloads: Vec<ProgressBar>,
+    next: ProgressBar,
     duration: Duration,
 }
 
@@ -117,11 +121,16 @@ impl Live {
         let length = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let bar = self
             .all
-            .add(ProgressBar::new(length).with_style(style("  {wide_bar} {prefix}  {msg}")));
+            .add(ProgressBar::new(length).with_style(style("  {wide_bar} {prefix}")));
         bar.set_prefix(format!("0/{}", seconds(duration)));
+        // Not padded: what a terminal echoes of a Ctrl-C stays on this line, which is the last one.
+        let next = self
+            .all
+            .add(ProgressBar::new_spinner().with_style(style("  {msg}")));
         self.load = Some(Load {
             bar,
             workloads: Vec::new(),
+            next,
             duration,
         });
     }
@@ -133,21 +142,22 @@ impl Live {
             .set_position(u64::try_from(at.as_millis()).unwrap_or(u64::MAX));
         view.bar
             .set_prefix(format!("{}/{}", seconds(at), seconds(view.duration)));
-        view.bar.set_message(next(tick).unwrap_or_default());
         while view.workloads.len() < tick.loads.len() {
-            view.workloads.push(
-                self.all
-                    .add(ProgressBar::new_spinner().with_style(style("  {wide_msg}"))),
-            );
+            let line = ProgressBar::new_spinner().with_style(style("  {wide_msg}"));
+            view.workloads
+                .push(self.all.insert_before(&view.next, line));
         }
+        let names = tick.loads.iter().map(|l| inert(&l.name).chars().count());
+        let width = names.max().unwrap_or(0).min(MAX_NAME);
         for (line, workload) in view.workloads.iter().zip(&tick.loads) {
-            line.set_message(load(workload));
+            line.set_message(load_row(workload, width));
         }
+        view.next.set_message(next(tick).unwrap_or_default());
     }
 
     fn clear_load(&mut self) {
         if let Some(view) = self.load.take() {
-            for line in view.workloads.into_iter().chain([view.bar]) {
+            for line in view.workloads.into_iter().chain([view.bar, view.next]) {
                 line.finish_and_clear();
                 self.all.remove(&line);
             }

