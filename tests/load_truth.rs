@@ -10,7 +10,6 @@
 )]
 
 #[path = "load_truth/servers.rs"]
-#[allow(dead_code, reason = "another test target uses the rest of it")]
 mod servers;
 
 use hdrhistogram::Histogram;
