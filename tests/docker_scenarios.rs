@@ -188,11 +188,13 @@ fn a_dead_master_fails_every_write_and_no_read() {
     let dead_ms = ms(&fault["healed_at_ms"]) - ms(&fault["injected_at_ms"]);
     for load in ["web-writes", "writes"] {
         let impact = ran.impact("master dies", "inject", load);
-        // Killed at once, all its processes: not even the last answer gets out, but one may just have.
-        assert!(
-            count(&impact["requests"]) - count(&impact["bad"]) <= 1,
-            "{impact}"
-        );
+        // Killed at once, with all its processes: one answer may just have got out. Who asked shortly before the
+        // restart may have waited for it: the application for 1.2 s, a connection for 1 s.
+        let rate = ms(&ran.load(load)["intended_rate"]);
+        let good = ms(&impact["requests"]) - ms(&impact["bad"]);
+        assert!(good <= 1.0 + 1.2 * rate, "{impact}");
+        let until = ms(&impact["last_bad_ms"]);
+        assert!(until >= ms(&impact["window_ms"]) - 1200.0, "{impact}");
         assert_eq!(impact["recovered"], false);
         // From the kill until it serves again: recovery from WAL takes a second or two, and the balancer two
         // checks, a second apart, or one look at the name.

@@ -4,7 +4,7 @@ use super::args::Common;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::{down, output, session};
-use crate::engine::docker::{Docker, Scope};
+use crate::engine::docker::{Docker, Removed, Scope};
 use crate::fault::journal;
 use crate::notice::Notice;
 use crate::run::{ground, guardian};
@@ -17,9 +17,13 @@ pub fn run(common: &Common) -> Result<Exit, Failure> {
             .into_iter()
             .partition(|j| ground::is_lbtest(j.header.pid));
         let mut exit = Exit::Pass;
+        let mut removed = Removed::default();
         for left in &dead {
             match guardian::recover(&docker, left).await {
-                Ok(()) => drop(std::fs::remove_file(&left.path)),
+                Ok(more) => {
+                    removed.extend(more);
+                    drop(std::fs::remove_file(&left.path));
+                }
                 Err(error) => {
                     session
                         .notices
@@ -36,14 +40,12 @@ pub fn run(common: &Common) -> Result<Exit, Failure> {
             );
             session.notices.tell(Notice::Info(said));
         }
-        let removed = if alive.is_empty() {
-            docker.clean(&Scope::Everything, &session.notices).await?
+        let scope = if alive.is_empty() {
+            Scope::Everything
         } else {
-            let spared = alive.iter().map(|j| j.header.run.clone()).collect();
-            docker
-                .clean(&Scope::AllBut(spared), &session.notices)
-                .await?
+            Scope::AllBut(alive.iter().map(|j| j.header.run.clone()).collect())
         };
+        removed.extend(docker.clean(&scope, &session.notices).await?);
         session.notices.settle().await;
         output::stdout(&format!("{}\n", down::summary(&removed)));
         Ok(exit)

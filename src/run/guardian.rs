@@ -5,7 +5,7 @@
 //! means that lbtest is gone, however it went: SIGKILL, out of memory, a closed terminal. It lives in a session of
 //! its own, so that a Ctrl-C at the terminal does not reach it.
 
-use crate::engine::docker::Docker;
+use crate::engine::docker::{Docker, Removed};
 use crate::engine::{Engine, EngineError};
 use crate::fault::conductor::heal_pending;
 use crate::fault::journal::{self, JournalError, Pending};
@@ -108,32 +108,36 @@ pub async fn guard(path: &Path) -> Result<(), GuardianError> {
 async fn clean_up(path: &Path) -> Result<(), GuardianError> {
     let docker = Docker::connect().await?;
     let pending = journal::read(path)?;
-    recover(&docker, &pending).await?;
+    let _removed = recover(&docker, &pending).await?;
     let _ = std::fs::remove_file(path);
     Ok(())
 }
 
-/// Heals what a journal says is broken, and takes its project down where the journal says so.
+/// Heals what a journal says is broken, and takes its project down where the journal says so. Returns what was
+/// removed.
 ///
 /// # Errors
 /// What could not be healed or removed; the journal is then still needed.
-pub async fn recover(docker: &Docker, pending: &Pending) -> Result<(), GuardianError> {
+pub async fn recover(docker: &Docker, pending: &Pending) -> Result<Removed, GuardianError> {
     let header = &pending.header;
-    if header.teardown {
-        let (silent, _) = Notices::channel();
-        let mut quiet_looks = 0;
-        while quiet_looks < 2 {
-            let removed = docker.down(&header.project, &silent).await?;
-            quiet_looks = if removed.is_empty() {
-                quiet_looks + 1
-            } else {
-                0
-            };
-            tokio::time::sleep(SETTLE).await;
-        }
-        return Ok(());
+    let mut all = Removed::default();
+    if !header.teardown {
+        heal(docker, pending).await?;
+        return Ok(all);
     }
-    heal(docker, pending).await
+    let (silent, _) = Notices::channel();
+    let mut quiet_looks = 0;
+    while quiet_looks < 2 {
+        let removed = docker.down(&header.project, &silent).await?;
+        quiet_looks = if removed.is_empty() {
+            quiet_looks + 1
+        } else {
+            0
+        };
+        all.extend(removed);
+        tokio::time::sleep(SETTLE).await;
+    }
+    Ok(all)
 }
 
 /// Heals what a journal says is broken.
