@@ -137,12 +137,29 @@ fn a_second_lbtest_on_the_same_project_is_refused_and_disturbs_nothing() {
     let first = Running::start(&place, &args);
     first.until_it_says("load starts");
 
-    let second = place.does(&["run", tiny.scenario(), "--out", "elsewhere"]);
+    let second = place.does(&[
+        "run",
+        tiny.scenario(),
+        "--out",
+        place.path("second").to_str().unwrap(),
+    ]);
     assert_eq!(second.code, Some(3));
     let holder = format!("process {}", first.pid());
     assert!(second.stderr.contains(&holder), "{}", second.stderr);
     // Nor does cleaning up: it is alive.
     let cleaned = place.does(&["clean"]);
+    assert!(cleaned.stderr.contains("left alone"), "{}", cleaned.stderr);
+
+    // Nor one that does not see the journal: of another user, or from another state folder.
+    let elsewhere = place.path("elsewhere");
+    let from_elsewhere = |args: &[&str]| {
+        let mut command = place.lbtest(args);
+        place.ended(command.env("XDG_STATE_HOME", &elsewhere).spawn().unwrap())
+    };
+    let third = from_elsewhere(&["up", tiny.compose()]);
+    assert_eq!(third.code, Some(3));
+    assert!(third.stderr.contains(&holder), "{}", third.stderr);
+    let cleaned = from_elsewhere(&["clean"]);
     assert!(cleaned.stderr.contains("left alone"), "{}", cleaned.stderr);
 
     let ran = first.ends_within(&place, Duration::from_secs(30));

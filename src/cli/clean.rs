@@ -8,6 +8,7 @@ use crate::engine::docker::{Docker, Removed, Scope};
 use crate::fault::journal;
 use crate::notice::Notice;
 use crate::run::{ground, guardian};
+use std::collections::BTreeSet;
 
 /// Removes what any run left behind.
 pub fn run(common: &Common) -> Result<Exit, Failure> {
@@ -32,18 +33,22 @@ pub fn run(common: &Common) -> Result<Exit, Failure> {
                 }
             }
         }
-        for running in &alive {
-            let header = &running.header;
-            let said = format!(
-                "run {} is alive (process {}): left alone",
-                header.run, header.pid
-            );
+        let mut spared: BTreeSet<String> = alive.into_iter().map(|j| j.header.run).collect();
+        // Another user's, or one with another state folder: known by their labels alone.
+        let labelled = docker.runs(None).await?;
+        spared.extend(
+            labelled
+                .into_iter()
+                .filter(|run| ground::living([run]).next().is_some()),
+        );
+        for run in &spared {
+            let said = format!("run {run} is alive: left alone");
             session.notices.tell(Notice::Info(said));
         }
-        let scope = if alive.is_empty() {
+        let scope = if spared.is_empty() {
             Scope::Everything
         } else {
-            Scope::AllBut(alive.iter().map(|j| j.header.run.clone()).collect())
+            Scope::AllBut(spared.into_iter().collect())
         };
         removed.extend(docker.clean(&scope, &session.notices).await?);
         session.notices.settle().await;

@@ -2,6 +2,7 @@
 //! everything else is gone.
 
 use super::guardian::{Guardian, heal, recover};
+use super::identity::process_of;
 use super::{RunError, Spec};
 use crate::compose::Topology;
 use crate::engine::docker::{Docker, UpError, UpOptions};
@@ -60,6 +61,10 @@ impl Ground {
             return Err(RunError::InUse { project, pid });
         }
         let docker = Docker::connect().await?;
+        // Another user's lbtest, or one with another state folder: its journal is not to be seen, its label is.
+        if let Some(pid) = living(&docker.runs(Some(&project)).await?).next() {
+            return Err(RunError::InUse { project, pid });
+        }
         if attach {
             docker.allow(&project);
         }
@@ -180,24 +185,24 @@ fn holder_of(folder: &std::path::Path, project: &str) -> Option<u32> {
         .map(|h| h.pid)
 }
 
+/// Processes of those runs that are alive, other than this one.
+pub fn living<'a>(runs: impl IntoIterator<Item = &'a String>) -> impl Iterator<Item = u32> {
+    let processes = runs.into_iter().filter_map(|run| process_of(run));
+    processes.filter(|pid| *pid != std::process::id() && is_lbtest(*pid))
+}
+
 fn abandoned(folder: &std::path::Path, project: &str) -> Vec<journal::Pending> {
     let mut journals = journal::all(folder);
     journals.retain(|j| j.header.project == project && j.header.pid != std::process::id());
     journals
 }
 
-/// Whether a process lives and runs this executable: a number may have been given to somebody else since.
+/// Whether a process lives and is an lbtest: a number may have been given to somebody else since. By its name,
+/// because what another user's process executes is not to be seen.
 #[must_use]
 pub fn is_lbtest(pid: u32) -> bool {
-    let exe = |of: &str| std::fs::read_link(format!("/proc/{of}/exe")).ok();
-    let name = |p: std::path::PathBuf| {
-        p.file_name().map(|n| {
-            n.to_string_lossy()
-                .trim_end_matches(" (deleted)")
-                .to_owned()
-        })
-    };
-    matches!((exe(&pid.to_string()).and_then(name), exe("self").and_then(name)), (Some(a), Some(b)) if a == b)
+    let name = |of: &str| std::fs::read_to_string(format!("/proc/{of}/comm")).ok();
+    name(&pid.to_string()).is_some_and(|other| name("self").is_some_and(|own| own == other))
 }
 
 /// What is known of this machine without asking an engine.
