@@ -61,6 +61,7 @@ command -v mmdebstrap >/dev/null || missing="$missing mmdebstrap"
 [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing="$missing debian-archive-keyring"
 if [ -n "$missing" ]; then
     command -v apt-get >/dev/null || die "needs$missing, and this is not a system with apt: pull or load $IMAGE by hand"
+    [ -z "$as_root" ] || command -v sudo >/dev/null || die "needs$missing: run as root, or install sudo"
     say "installing$missing"
     $as_root apt-get update -qq
     # shellcheck disable=SC2086 # a list of words
@@ -102,6 +103,7 @@ printf '#!/bin/sh\nexit 101\n' >"$work/policy-rc.d"
 chmod 755 "$work/policy-rc.d"
 chmod 755 "$work"
 
+[ -z "$as_root" ] || command -v sudo >/dev/null || die "making $IMAGE needs root: run as root, or install sudo"
 # Without sources mmdebstrap takes Debian's own, with updates and security.
 set --
 [ -z "$main" ] || set -- "deb $main $SUITE main"

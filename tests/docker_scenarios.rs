@@ -135,7 +135,7 @@ fn without_any_replica_reading_and_writing_go_on() {
     assert!(count(&first["bad"]) <= READ_POOL, "{first}");
     // From the second stop on the master serves, as soon as the balancer knows: within two seconds by name.
     let second = ran.impact("second replica stops", "inject", "reads");
-    assert!(ms(&second["time_to_recover_ms"]) <= 4000.0, "{second}");
+    assert!(ms(&second["time_to_recover_ms"]) <= 3000.0, "{second}");
     assert!(instances(&ran, "reads").contains("postgres-master"));
     for heal in ["first replica stops", "second replica stops"] {
         assert_eq!(ran.impact(heal, "heal", "reads")["bad"], 0);

@@ -23,6 +23,9 @@ use lbtest::scenario::{
 };
 use servers::{Failure, Postgres, Proxy, Server};
 use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::Instant;
@@ -373,12 +376,7 @@ async fn a_closed_loop_sees_the_same_outage() {
 
 #[tokio::test]
 async fn a_postgres_outage_has_its_true_length_and_writes_that_hang_are_unknown() {
-    let Some(database) = Postgres::start() else {
-        eprintln!(
-            "skipped: no PostgreSQL server is installed here (Debian: apt-get install postgresql)"
-        );
-        return;
-    };
+    let database = Postgres::start();
     let query = "INSERT INTO t (a, b) VALUES ($1, $2)";
     for failure in [Failure::Refuse, Failure::Reset, Failure::Hang] {
         let (reads, writes) = (Proxy::start(database.port()), Proxy::start(database.port()));
@@ -432,9 +430,7 @@ async fn a_postgres_outage_has_its_true_length_and_writes_that_hang_are_unknown(
 
 #[tokio::test]
 async fn sql_errors_and_row_counts_are_told_by_class() {
-    let Some(database) = Postgres::start() else {
-        return;
-    };
+    let database = Postgres::start();
     let mut rows = sql(
         open(50.0),
         database.dsn(database.port()),
@@ -661,4 +657,77 @@ async fn a_kept_connection_that_the_server_closed_is_no_error() {
     );
     let (all, _) = finish(handle, rx).await;
     assert_eq!((all[0].total(), all[0].bad()), (50, 0));
+}
+
+#[tokio::test]
+async fn nothing_is_sent_before_the_clocks_zero() {
+    for arrivals in [open(20.0), closed(2, Duration::ZERO)] {
+        let server = Server::start(Duration::ZERO);
+        let load = http(arrivals, server.port(), Duration::from_secs(1));
+        let (handle, rx, clock) = start(vec![load], Duration::from_millis(200), 1);
+        finish(handle, rx).await;
+        let first = server.arrivals().into_iter().min().expect("requests came");
+        // One clock on both sides; the worker's timer is matched to it within microseconds.
+        let early = clock.zero().saturating_duration_since(first.into());
+        assert!(early < Duration::from_millis(1), "{early:?} early");
+    }
+}
+
+/// Accepts connections, says `hello` on each and then nothing more; tells how many came.
+fn mute(hello: &'static [u8]) -> (u16, Arc<AtomicUsize>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let seen = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&seen);
+    std::thread::spawn(move || {
+        let mut open = Vec::new();
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            count.fetch_add(1, Ordering::Relaxed);
+            stream.write_all(hello).unwrap();
+            open.push(stream);
+        }
+    });
+    (port, seen)
+}
+
+#[tokio::test]
+async fn an_http2_connection_that_fell_silent_is_not_used_for_ever() {
+    // An empty SETTINGS frame (RFC 9113 §6.5).
+    let (port, seen) = mute(&[0, 0, 0, 4, 0, 0, 0, 0, 0]);
+    let mut load = http(open(10.0), port, Duration::from_millis(200));
+    let ClientSpec::Http(spec) = &mut load.client else {
+        unreachable!("made above")
+    };
+    spec.http2 = true;
+    let (handle, rx, _) = start(vec![load], Duration::from_secs(1), 1);
+    let (all, _) = finish(handle, rx).await;
+    assert_eq!(all[0].failed(Class::Timeout), 10);
+    // Every 200 ms a request runs out of time and takes its connection with it; two requests share one.
+    let connections = seen.load(Ordering::Relaxed);
+    assert!((3..=10).contains(&connections), "{connections} connections");
+}
+
+#[tokio::test]
+async fn the_second_host_of_a_dsn_is_tried_when_the_first_is_silent() {
+    let ((first, _), (second, seen)) = (mute(b""), mute(b""));
+    let dsn = format!("host=127.0.0.1,127.0.0.1 port={first},{second} user=u dbname=d");
+    let mut load = sql(
+        open(5.0),
+        dsn,
+        "SELECT $1, $2",
+        false,
+        Duration::from_secs(1),
+    );
+    let ClientSpec::Postgres(spec) = &mut load.client else {
+        unreachable!("made above")
+    };
+    spec.connect_timeout = Duration::from_millis(200);
+    let (handle, rx, _) = start(vec![load], Duration::from_millis(200), 1);
+    let (all, _) = finish(handle, rx).await;
+    assert_eq!(
+        (all[0].total(), all[0].failed(Class::ConnectTimeout)),
+        (1, 1)
+    );
+    assert!(seen.load(Ordering::Relaxed) > 0);
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 pub struct Recovered {
     /// From the edge.
     pub after: Duration,
-    /// Gap to the operation before.
+    /// How far the truth may lie from it.
     pub resolution: Duration,
 }
 

@@ -27,6 +27,7 @@ pub mod timeline;
 pub mod window;
 
 use crate::clock::{Offset, millis};
+use crate::history::event::TargetRecord;
 use crate::history::{EndReason, History};
 use crate::verdict::{Verdict, judge};
 use load::Workload;
@@ -176,8 +177,13 @@ fn faults(history: &History) -> Vec<FaultResult> {
                 notes.extend(words.map(|w| format!("{}: {w}", t.container)));
             }
             let external = fault.kind == "external";
-            let healed_any = !external && targets.iter().any(|t| t.heal.is_some());
-            let heals_seen = targets.iter().all(|t| t.heal_confirmed.is_some());
+            // What mended itself had no heal; one that failed before it could be tried has an error and no times.
+            let to_heal = |t: &&TargetRecord| {
+                t.heal.is_some() || (t.confirmed.is_some() && t.error.is_some())
+            };
+            let mut heals = targets.iter().filter(to_heal).peekable();
+            let healed_any = !external && heals.peek().is_some();
+            let heals_seen = heals.all(|t| t.heal_confirmed.is_some());
             FaultResult {
                 name: fault.name.clone(),
                 entry: fault.entry.clone(),

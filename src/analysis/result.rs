@@ -276,7 +276,8 @@ pub struct Impact {
     pub last_bad_ms: Option<f64>,
     /// 0 where nothing was bad; null where it did not recover within the window.
     pub time_to_recover_ms: Option<f64>,
-    /// How far the truth may lie from it: the gap to the operation before, and the edge's uncertainty.
+    /// How far the truth may lie from it: the gap to the operation before (or the wait of this one until it was
+    /// sent, where that is longer), and the edge's uncertainty.
     pub resolution_ms: Option<f64>,
     /// It recovered, or was never hurt.
     pub recovered: bool,
@@ -301,7 +302,7 @@ pub struct Outage {
     pub last_bad_ms: f64,
     /// Bad operations.
     pub bad: u64,
-    /// How far the truth may lie from the duration: the gaps to the operations before its begin and its end.
+    /// How far the truth may lie from the duration: the gap before its begin, and as for recovery of its end.
     pub resolution_ms: f64,
     /// The fault whose edge it follows, where there is one.
     pub fault: Option<String>,

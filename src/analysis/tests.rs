@@ -57,6 +57,24 @@ fn an_outage_is_measured_to_its_resolution_at_any_rate() {
 }
 
 #[test]
+fn a_first_good_operation_that_waited_to_be_sent_widens_the_resolution_by_its_wait() {
+    // Also where it is the first of its slot (13 300 ms), which holds nothing bad.
+    for end in [13_210, 13_300] {
+        let mut operations = steady(100, 30, &[(10_000, end)]);
+        let first_good = operations
+            .iter_mut()
+            .find(|o| o.intended >= Offset::from_millis(end))
+            .unwrap();
+        first_good.sent = Some(first_good.intended + Duration::from_millis(34));
+        first_good.done = first_good.intended + Duration::from_millis(35);
+        let result = run(operations, 30, &[(10_000, None)]);
+        let impact = edge(&result, EdgeKind::Inject, 0);
+        near(impact.resolution_ms, 34.0, 1e-6);
+        near(Some(result.outages[0].resolution_ms), 10.0 + 34.0, 1e-6);
+    }
+}
+
+#[test]
 fn an_outage_shorter_than_one_slot_is_still_reported() {
     let result = run(steady(500, 20, &[(10_030, 10_050)]), 20, &[]);
     assert_eq!(result.outages.len(), 1);
@@ -345,8 +363,21 @@ fn slow_is_not_failed_and_has_its_own_recovery() {
     near(impact.time_to_recover_ms, 0.0, 0.0);
     near(impact.time_to_recover_performance_ms, 5000.0, 1e-6);
     assert!(result.outages.is_empty());
+    let said = crate::report::sentence::impact(&result, impact);
+    assert!(said.contains("p99 back after 5.000 s"), "{said}");
     let same = run(steady(200, 40, &[]), 40, &[(10_000, None)]);
     near(same.impacts[0].time_to_recover_performance_ms, 0.0, 0.0);
+}
+
+#[test]
+fn a_report_says_that_p99_did_not_come_back() {
+    let slow = |at: u64| Duration::from_millis(if at >= 10_000_000 { 300 } else { 4 });
+    let at = (0..8000).map(|i| i * 5_000);
+    let operations = at.map(|at| op(at, Outcome::Ok, slow(at))).collect();
+    let result = run(operations, 40, &[(10_000, None)]);
+    assert_eq!(result.impacts[0].time_to_recover_performance_ms, None);
+    let said = crate::report::sentence::impact(&result, &result.impacts[0]);
+    assert!(said.contains("p99 NOT BACK within 30.000 s"), "{said}");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! A slot with bad operations has one bin per millisecond with its first and last good and bad times. Where a
 //! bin holds at most two operations of each kind nothing is lost; beyond that, those between the first and the
 //! last stand at the place of the last one, which is wrong by less than a millisecond. A slot without bins has
-//! no bad operations, so that only its first time matters to recovery, and that is exact.
+//! no bad operations, and neither has the one before: recovery does not begin in it.
 
 use crate::clock::Offset;
 use crate::history::slot::Bin;
@@ -23,6 +23,8 @@ pub struct Point {
     pub bad: bool,
     /// The times of some of them are known to the millisecond only.
     pub blurred: bool,
+    /// How long it waited until it was sent, where that is known.
+    pub waited: Duration,
 }
 
 /// All points of a workload, by time.
@@ -40,7 +42,8 @@ pub struct Stable {
     pub index: usize,
     /// Its time.
     pub at: Offset,
-    /// The gap to the operation before it: the true moment lies in between.
+    /// How far the truth may lie from it. The true moment lies between the operation before it, and when it was
+    /// sent: it may have waited for a connection while the system was still away.
     pub resolution: Duration,
 }
 
@@ -142,7 +145,7 @@ impl Timeline {
         Stable {
             index,
             at: self.points[index].at,
-            resolution: self.gap_before(index),
+            resolution: self.gap_before(index).max(self.points[index].waited),
         }
     }
 
@@ -188,6 +191,7 @@ fn push_slot(points: &mut Vec<Point>, index: u32, slot: &Slot) {
             last_ok,
             first_bad,
             last_bad,
+            waited,
             ..
         } = *bin;
         push(
@@ -198,6 +202,10 @@ fn push_slot(points: &mut Vec<Point>, index: u32, slot: &Slot) {
             at(last_ok),
             true,
         );
+        if bin.ok > 0 {
+            let first = points.len() - bin.ok.min(2) as usize;
+            points[first].waited = Duration::from_nanos(u64::from(waited));
+        }
         push(
             points,
             u64::from(bin.bad),
@@ -238,6 +246,7 @@ fn push(points: &mut Vec<Point>, n: u64, bad: bool, first: Offset, last: Offset,
         n: 1,
         bad,
         blurred: false,
+        waited: Duration::ZERO,
     });
     if n > 1 {
         points.push(Point {
@@ -245,6 +254,7 @@ fn push(points: &mut Vec<Point>, n: u64, bad: bool, first: Offset, last: Offset,
             n: n - 1,
             bad,
             blurred: binned && n > 2,
+            waited: Duration::ZERO,
         });
     }
 }

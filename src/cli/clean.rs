@@ -14,17 +14,14 @@ use std::collections::BTreeSet;
 pub fn run(common: &Common) -> Result<Exit, Failure> {
     session::run(common, async |session| {
         let docker = Docker::connect().await?;
-        let (alive, dead): (Vec<_>, Vec<_>) = journal::all(&journal::default_folder())
-            .into_iter()
-            .partition(|j| ground::is_lbtest(j.header.pid));
+        let journals = || journal::all(&journal::default_folder()).into_iter();
+        let is_alive = |j: &journal::Pending| ground::is_lbtest(j.header.pid);
+        let dead: Vec<_> = journals().filter(|j| !is_alive(j)).collect();
         let mut exit = Exit::Pass;
         let mut removed = Removed::default();
         for left in &dead {
-            match guardian::recover(&docker, left).await {
-                Ok(more) => {
-                    removed.extend(more);
-                    drop(std::fs::remove_file(&left.path));
-                }
+            match guardian::recover(&docker, &left.path).await {
+                Ok(more) => removed.extend(more),
                 Err(error) => {
                     session
                         .notices
@@ -33,7 +30,9 @@ pub fn run(common: &Common) -> Result<Exit, Failure> {
                 }
             }
         }
-        let mut spared: BTreeSet<String> = alive.into_iter().map(|j| j.header.run).collect();
+        // Looked at only now: while the dead were buried, another run may have begun.
+        let mut spared: BTreeSet<String> =
+            journals().filter(is_alive).map(|j| j.header.run).collect();
         // Another user's, or one with another state folder: known by their labels alone.
         let labelled = docker.runs(None).await?;
         spared.extend(

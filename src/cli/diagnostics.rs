@@ -51,7 +51,12 @@ fn render(mistake: &Mistake, severity: Severity) -> String {
     if mistake.file.text.is_empty() {
         return plain();
     }
-    let text = inert_keeping_length(&without_passwords(&mistake.file.text));
+    let name = mistake.file.path.to_string_lossy();
+    let hidden = match name.ends_with(".env") || name.contains(".env.") {
+        true => without_values(&mistake.file.text),
+        false => without_passwords(&mistake.file.text),
+    };
+    let text = inert_keeping_length(&hidden);
     let start = boundary(&text, mistake.span.start);
     let end = boundary(&text, mistake.span.end).max(start);
     // A mistake in a whole table marks its first line: what is wrong is said in words.
@@ -98,7 +103,20 @@ fn excerpt(report: &str) -> String {
     }
 }
 
-/// Passwords in URLs and `password=`/`Authorization` values as stars, byte for byte, so that places stay true.
+/// Ends of names whose values are secrets: `POSTGRES_PASSWORD: …`, `Authorization = "…"`.
+const SECRETS: [&str; 9] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "token",
+    "authorization",
+    "api_key",
+    "api-key",
+    "access_key",
+];
+
+/// Passwords in URLs, and values of names that sound secret, as stars, byte for byte, so that places stay true.
 fn without_passwords(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
@@ -116,18 +134,57 @@ fn without_passwords(text: &str) -> String {
             }
             from = at;
         }
-        let lower = line.to_ascii_lowercase();
-        for key in ["password=", "authorization", "password ="] {
-            if let Some(at) = lower.find(key) {
-                let start = line[at..]
-                    .find(['=', ':'])
-                    .map_or(line.len(), |i| at + i + 1);
-                line = starred(&line, start, line.trim_end().len());
+        for key in SECRETS {
+            let lower = line.to_ascii_lowercase();
+            for (at, _) in lower.match_indices(key) {
+                if let Some((from, to)) = value_of(&line, at, at + key.len()) {
+                    line = starred(&line, from, to);
+                }
             }
         }
         out.push_str(&line);
     }
     out
+}
+
+/// Every value of a file of variables as stars: which of them are secret, their names need not say.
+fn without_values(text: &str) -> String {
+    let lines = text.split_inclusive('\n');
+    let hidden = lines.map(|line| match line.split_once('=') {
+        Some((name, _)) => starred(line, name.len() + 1, line.trim_end().len()),
+        None => line.to_owned(),
+    });
+    hidden.collect()
+}
+
+/// Where the value stands that belongs to a name with a secret's word in it: after `=` or `:`, in quotes or to the end
+/// of the line; of a variable that is referred to, its default. None where the word is only the beginning of a name
+/// (`PASSWORD_FILE`), or no name at all.
+fn value_of(line: &str, word: usize, word_end: usize) -> Option<(usize, usize)> {
+    let before = line[..word].trim_end_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
+    if before.ends_with("${") {
+        let operation = &line[word_end..];
+        let default = operation
+            .strip_prefix(":-")
+            .or(operation.strip_prefix('-'))?;
+        let from = line.len() - default.len();
+        return Some((from, from + default.find('}')?));
+    }
+    let skip = |at: usize, what: &[char]| {
+        line[at..]
+            .find(|c| !what.contains(&c))
+            .map_or(line.len(), |i| at + i)
+    };
+    let sign = skip(word_end, &['"', '\'', ' ', '\t']);
+    if !line[sign..].starts_with(['=', ':']) {
+        return None;
+    }
+    let from = skip(sign + 1, &[' ', '\t']);
+    let quote = line[from..].chars().next().filter(|c| "\"'".contains(*c));
+    match quote.and_then(|q| line[from + 1..].find(q)) {
+        Some(length) => Some((from + 1, from + 1 + length)),
+        None => Some((from, line.trim_end().len())),
+    }
 }
 
 fn starred(line: &str, from: usize, to: usize) -> String {
@@ -183,6 +240,36 @@ mod tests {
             );
         }
         assert_eq!(without_passwords(text).len(), text.len());
+    }
+
+    #[test]
+    fn an_excerpt_of_a_compose_file_shows_no_secret_and_all_else() {
+        let text = "a:\n  POSTGRES_PASSWORD: s3cret # x\n  MY_TOKEN: 's3cret'\n  - API_KEY=s3cret\n  \"db-secret\": s3cret\n  B: x${DB_PASSWORD:-s3cret}y\n";
+        let hidden = without_passwords(text);
+        assert!(!hidden.contains("s3cret"), "{hidden}");
+        assert_eq!(hidden.len(), text.len());
+        for plain in [
+            "POSTGRES_PASSWORD_FILE: /run/secrets/pw\n",
+            "secrets: [pw]\n",
+            "  PASSWORD: ${PASSWORD:?set it}\n",
+            "  password: \"${PW}\"\n",
+            "tokens: 5\n",
+            "a: ${PASSWORD:?set PASSWORD}\n",
+        ] {
+            assert_eq!(without_passwords(plain), plain);
+        }
+    }
+
+    #[test]
+    fn an_excerpt_of_a_file_of_variables_shows_no_value() {
+        for name in [".env", "db.env", ".env.local"] {
+            let file = SourceFile::new(name, "DB_PW=\"s3cret\"x\nnonsense here\nOTHER=s3cret\n");
+            let shown = render(&Mistake::new(&file, 17..20, "wrong"), Severity::Error);
+            assert!(
+                shown.contains("DB_PW=") && !shown.contains("s3cret"),
+                "{shown}"
+            );
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::args::{Common, Doctor};
 use super::exit::Exit;
 use super::failure::Failure;
-use super::{output, session, topology};
+use super::{down, output, session, topology};
 use crate::compose::Topology;
 use crate::engine::docker::{Docker, Examination, Scope};
 use comfy_table::{Table, presets};
@@ -84,10 +84,12 @@ async fn findings(topology: Option<&Topology>) -> Result<Vec<Finding>, Failure> 
         seen: if left.is_empty() {
             "none".to_owned()
         } else {
-            format!("{} containers", left.containers.len())
+            down::counted(&left)
         },
-        remedy: (!left.is_empty())
-            .then(|| "lbtest clean (a run or `up` that is alive is no leftover)".to_owned()),
+        remedy: (!left.is_empty()).then(|| {
+            "lbtest clean, which also takes down what `lbtest up` and `run --keep` left up"
+                .to_owned()
+        }),
     });
     Ok(findings)
 }

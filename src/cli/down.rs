@@ -31,6 +31,15 @@ pub fn run(args: &Down, common: &Common) -> Result<Exit, Failure> {
 
 /// What was removed, in words.
 pub fn summary(removed: &Removed) -> String {
+    if removed.is_empty() {
+        "nothing was there".to_owned()
+    } else {
+        format!("removed {}", counted(removed))
+    }
+}
+
+/// `3 containers, 1 network`.
+pub fn counted(removed: &Removed) -> String {
     let counted = [
         (removed.containers.len(), "container"),
         (removed.networks.len(), "network"),
@@ -42,9 +51,5 @@ pub fn summary(removed: &Removed) -> String {
         .filter(|(n, _)| *n > 0)
         .map(|(n, what)| format!("{n} {what}{}", if *n == 1 { "" } else { "s" }))
         .collect();
-    if parts.is_empty() {
-        "nothing was there".to_owned()
-    } else {
-        format!("removed {}", parts.join(", "))
-    }
+    parts.join(", ")
 }

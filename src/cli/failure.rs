@@ -3,6 +3,7 @@
 use super::exit::Exit;
 use crate::engine::EngineError;
 use crate::engine::docker::UpError;
+use crate::load::LoadError;
 use crate::run::RunError;
 use crate::scenario::ScenarioError;
 use crate::source::Mistake;
@@ -84,6 +85,10 @@ impl From<RunError> for Failure {
                 error.to_string(),
                 "is the address right, and is what answers there part of the topology?",
             ),
+            RunError::Load(error @ LoadError::Spec { .. }) => Self::Usage {
+                message: error.to_string(),
+                help: "correct the workload in the scenario".to_owned(),
+            },
             other => Self::environment(other.to_string(), ""),
         }
     }

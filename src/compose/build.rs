@@ -40,7 +40,15 @@ pub fn read(node: &Node, path: &str, report: &Report) -> Option<Build> {
         report,
     );
     build.cache_from = fields.texts("cache_from", false);
-    build.platform = fields.texts("platforms", false).into_iter().next();
+    let platforms = fields.texts("platforms", false);
+    if let ([first, _, ..], Some(at)) = (platforms.as_slice(), node.get("platforms")) {
+        let message = format!("{path}.platforms: only the first, {first}, is built for");
+        report.warn(
+            at.mistake(message)
+                .with_help("name the one platform that this engine runs, or none"),
+        );
+    }
+    build.platform = platforms.into_iter().next();
     build.tags = fields.texts("tags", false);
     fields.not_carried_out(&[
         "additional_contexts",

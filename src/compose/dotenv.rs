@@ -112,7 +112,8 @@ fn value(written: &str, rest: &mut Rest<'_>, env: &Env) -> Result<String, String
     };
     let after = text[end + 1..].trim();
     if !after.is_empty() && !after.starts_with('#') {
-        return Err(format!("unexpected text after the closing quote: {after}"));
+        // Not the text itself: it may be a part of a password.
+        return Err("unexpected text after the closing quote".into());
     }
     text.truncate(end);
     if quote == '\'' {

@@ -98,15 +98,20 @@ pub fn expose(fields: &mut Fields<'_>) -> Vec<String> {
     };
     let one = |item: &Node| {
         let text = loose_text(item, &path, fields.report)?;
-        let port = text.split_once('/').map_or(text.as_str(), |(port, _)| port);
-        if port_range(port).is_none() {
+        let (port, protocol) = text.split_once('/').unwrap_or((text.as_str(), "tcp"));
+        let Some((first, last)) = port_range(port) else {
             let message = format!("{path}: `{text}` is not a port");
             fields
                 .report
                 .mistake(item.mistake(message).with_help("write 80 or 80/udp"));
             return None;
-        }
-        Some(text)
+        };
+        // Port by port: engines take ranges where ports are published, not where they are exposed.
+        Some(
+            (first..=last)
+                .map(move |port| format!("{port}/{protocol}"))
+                .collect::<Vec<_>>(),
+        )
     };
-    items.iter().filter_map(one).collect()
+    items.iter().filter_map(one).flatten().collect()
 }

@@ -141,7 +141,7 @@ pub fn merge(base: Node, over: Node, path: &Path<'_>, report: &Report) -> Node {
     match (below, over.value) {
         (Value::Map(base), Value::Map(over)) => {
             node.value = Value::Map(match path {
-                ["services", _, "logging"] if driver(&base) != driver(&over) => over,
+                ["services", _, "logging"] if other_driver(&base, &over) => over,
                 _ => merge_entries(base, over, path, report),
             });
             node
@@ -195,11 +195,13 @@ fn replaces(path: &Path<'_>) -> bool {
     )
 }
 
-fn driver(entries: &[Entry]) -> Option<&str> {
-    entries
-        .iter()
-        .find(|e| e.key.text == "driver")
-        .and_then(|e| e.value.text())
+/// Options of one log driver mean nothing to another. A file that names none speaks of the other file's.
+fn other_driver(base: &[Entry], over: &[Entry]) -> bool {
+    let driver = |entries: &[Entry]| {
+        let entry = entries.iter().find(|e| e.key.text == "driver");
+        entry.and_then(|e| e.value.text()).map(str::to_owned)
+    };
+    matches!((driver(base), driver(over)), (Some(base), Some(over)) if base != over)
 }
 
 fn merge_entries(

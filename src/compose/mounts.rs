@@ -221,6 +221,8 @@ fn one_tmpfs(item: &Node, path: &str, report: &Report) -> Option<Mount> {
                 mode = values::mode(value, false);
                 wrong |= mode.is_none();
             }
+            // What the engine does anyway.
+            None if matches!(option, "rw" | "noexec" | "nosuid" | "nodev") => {}
             _ => report.warn(
                 item.mistake(format!("{path}: the option `{option}` is not carried out"))
                     .with_help("lbtest knows size and mode"),

@@ -35,17 +35,27 @@ pub fn read<'a>(node: Option<&'a Node>, path: &str, report: &Report) -> Vec<(Por
             );
             break;
         }
-        if read.iter().any(|p| p.host_ip.is_none()) {
-            report.warn(
-                item.mistake(format!(
-                    "{path}: published on every address of this machine"
-                ))
-                .with_help("put 127.0.0.1: before the port to keep it to this machine"),
-            );
-        }
+        addresses(item, path, &read, report);
         ports.extend(read.into_iter().map(|p| (p, item)));
     }
     ports
+}
+
+/// Names what differs from compose, and what other machines can reach.
+fn addresses(item: &Node, path: &str, ports: &[Port], report: &Report) {
+    let Some(first) = ports.first() else { return };
+    let (message, help) = match first.host_ip {
+        None => (
+            format!("{path}: published on 127.0.0.1 only, where compose takes every address"),
+            "put 127.0.0.1: before the port to say so; 0.0.0.0: where other machines shall reach it",
+        ),
+        Some(ip) if !ip.is_loopback() => (
+            format!("{path}: published on {ip}, where other machines can reach it"),
+            "put 127.0.0.1: before the port to keep it to this machine",
+        ),
+        Some(_) => return,
+    };
+    report.warn(item.mistake(message).with_help(help));
 }
 
 fn short(item: &Node, path: &str, report: &Report) -> Option<Vec<Port>> {

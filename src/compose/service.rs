@@ -40,7 +40,6 @@ const NOT_CARRIED_OUT: &[&str] = &[
     "mem_swappiness",
     "models",
     "oom_kill_disable",
-    "platform",
     "post_start",
     "pre_stop",
     "provider",
@@ -69,6 +68,7 @@ pub fn read<'a, 'r: 'a>(
         ..Service::default()
     };
     service.image = fields.text("image");
+    service.platform = fields.text("platform");
     service.build = fields
         .take("build")
         .and_then(|n| build::read(n, &format!("{path}.build"), report));

@@ -29,6 +29,8 @@ pub struct Topology {
 pub struct Service {
     /// Image reference; none where only `build` is given (then `<project>-<service>` is built).
     pub image: Option<String>,
+    /// Platform of its image, `linux/arm64`; none: the engine's own.
+    pub platform: Option<String>,
     /// How to build it.
     pub build: Option<Build>,
     /// `pull_policy`: `always`, `never`, `missing`, `build`.

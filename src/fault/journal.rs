@@ -171,7 +171,9 @@ pub fn read(path: &Path) -> Result<Pending, JournalError> {
         path: path.to_owned(),
         source,
     };
-    let text = std::fs::read_to_string(path).map_err(fail)?;
+    // A line cut within a character must not hide the lines before it.
+    let text = std::fs::read(path).map_err(fail)?;
+    let text = String::from_utf8_lossy(&text);
     let mut header = None;
     let mut entries: Vec<Entry> = Vec::new();
     for line in text.lines().filter_map(|l| serde_json::from_str(l).ok()) {
@@ -192,6 +194,33 @@ pub fn read(path: &Path) -> Result<Pending, JournalError> {
         header,
         entries,
     })
+}
+
+/// Takes a journal for oneself to work it off: none where somebody else has worked it off and removed it. Waits while
+/// somebody else (the guardian, `lbtest clean`, the next run) is at it. Two at once would not know of each other: the
+/// slower one would take down what the faster one's next run has brought up. The kernel gives the lock back when the
+/// file is closed, at the latest with the process.
+///
+/// # Errors
+/// Where the file cannot be opened or locked.
+pub fn claim(path: &Path) -> Result<Option<File>, JournalError> {
+    let fail = |source| JournalError {
+        path: path.to_owned(),
+        source,
+    };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(fail(e)),
+    };
+    let exclusive = rustix::fs::FlockOperation::LockExclusive;
+    while let Err(errno) = rustix::fs::flock(&file, exclusive) {
+        if errno != rustix::io::Errno::INTR {
+            return Err(fail(errno.into()));
+        }
+    }
+    // Who had it before may have removed it; no two runs have journals of one name.
+    Ok(path.exists().then_some(file))
 }
 
 /// Every journal in a folder that can be read; an absent folder holds none.
@@ -274,6 +303,30 @@ mod tests {
                 "cut at {cut}"
             );
         }
+    }
+
+    #[test]
+    fn a_line_cut_within_a_character_hides_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::create(folder.path(), &header()).unwrap();
+        journal.record("id-a", "a", Undo::Start).unwrap();
+        let mut torn = std::fs::read(journal.path()).unwrap();
+        torn.extend("{\"broken\":{\"name\":\"é".as_bytes());
+        torn.pop();
+        std::fs::write(journal.path(), torn).unwrap();
+        assert_eq!(read(journal.path()).unwrap().entries.len(), 1);
+    }
+
+    #[test]
+    fn a_journal_that_was_worked_off_while_one_waited_is_not_worked_off_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::create(folder.path(), &header()).unwrap();
+        let mine = claim(journal.path()).unwrap().expect("it is there");
+        let path = journal.path().to_owned();
+        let other = std::thread::spawn(move || claim(&path).unwrap().is_some());
+        journal.remove().unwrap();
+        drop(mine);
+        assert!(!other.join().unwrap());
     }
 
     #[test]

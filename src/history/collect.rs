@@ -1,7 +1,7 @@
 //! Merges what the workers record into one history per workload, and knows what is final.
 //!
 //! A slot is *closed* once every worker has said that it will never again record an operation intended before
-//! the slot's end. A closed slot without bad operations gives up its bins, so that memory grows with the length
+//! the slot's end. A closed slot gives up its bins where neither it nor the one before has bad operations, so that memory grows with the length
 //! of the run and with the length of its outages, never with the rate.
 
 use super::slot::new_histogram;
@@ -204,10 +204,15 @@ impl Collected {
         if index <= self.closed {
             return;
         }
+        // Where operations become good again the first one's bin is needed: it may lie in the next slot.
+        let before = self.history.slots.range(..self.closed).next_back();
+        let mut after_bad = before.is_some_and(|(_, slot)| slot.bad() > 0);
         for (i, slot) in self.history.slots.range_mut(self.closed..index) {
-            if slot.bad() == 0 && slot.bins.take().is_some() {
+            let bad = slot.bad() > 0;
+            if !bad && !after_bad && slot.bins.take().is_some() {
                 self.changed.slots.insert(*i);
             }
+            after_bad = bad;
         }
         self.closed = index;
     }
@@ -346,8 +351,15 @@ mod tests {
             [false, true, true],
             "the third slot ends at 300 ms"
         );
+        let mut later = Recorder::default();
+        later.record(&operation(450, Outcome::Ok, None));
+        collector.add(&flush(0, &mut later, 500));
         collector.close();
-        assert_eq!(bins(&collector), [false, true, false]);
+        assert_eq!(
+            bins(&collector),
+            [false, true, true, false],
+            "the first good operation after a bad one is in the third slot"
+        );
     }
 
     #[test]

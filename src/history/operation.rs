@@ -30,6 +30,13 @@ impl Operation {
         self.done - self.intended
     }
 
+    /// How long it waited until it was sent; zero where it never was.
+    #[must_use]
+    pub fn waited(&self) -> Duration {
+        self.sent
+            .map_or(Duration::ZERO, |sent| sent - self.intended)
+    }
+
     /// Service time: from the send. It hides queueing and is kept beside the latency for that.
     #[must_use]
     pub fn service_time(&self) -> Option<Duration> {

@@ -90,6 +90,8 @@ impl Class {
             K::ConnectionReset | K::BrokenPipe | K::ConnectionAborted => Self::Reset,
             K::UnexpectedEof => Self::EndOfStream,
             K::TimedOut => Self::Timeout,
+            // TLS: what came is no valid record.
+            K::InvalidData => Self::Protocol,
             K::HostUnreachable | K::NetworkUnreachable => Self::Unreachable,
             _ => Self::Connect,
         }

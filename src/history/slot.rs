@@ -54,10 +54,16 @@ pub struct Bin {
     pub first_bad: u32,
     /// See `first_bad`.
     pub last_bad: u32,
+    /// How long the first good operation waited until it was sent: for a connection, or for us. Nanoseconds, and no
+    /// more than what fits (4.29 s).
+    pub waited: u32,
 }
 
 impl Bin {
-    fn add(&mut self, at: u32, bad: bool) {
+    fn add(&mut self, at: u32, bad: bool, waited: Duration) {
+        if !bad && (self.ok == 0 || at < self.first_ok) {
+            self.waited = u32::try_from(waited.as_nanos()).unwrap_or(u32::MAX);
+        }
         let (n, first, last) = if bad {
             (&mut self.bad, &mut self.first_bad, &mut self.last_bad)
         } else {
@@ -74,6 +80,9 @@ impl Bin {
             (_, 0) => a,
             _ => f(a, b),
         };
+        if other.ok > 0 && (self.ok == 0 || other.first_ok < self.first_ok) {
+            self.waited = other.waited;
+        }
         self.first_ok = pick(self.ok, other.ok, self.first_ok, other.first_ok, u32::min);
         self.last_ok = pick(self.ok, other.ok, self.last_ok, other.last_ok, u32::max);
         self.first_bad = pick(
@@ -102,7 +111,7 @@ pub struct Slot {
     pub instances: BTreeMap<InstanceId, (u64, u64)>,
     /// Intended time of the first and the last operation.
     pub span: Option<(Offset, Offset)>,
-    /// One bin per millisecond; none once the slot is closed and nothing in it was bad.
+    /// One bin per millisecond; none once the slot is closed and nothing was bad in it and in the one before.
     pub bins: Option<Box<[Bin]>>,
 }
 
@@ -150,7 +159,7 @@ impl Slot {
         let bins = self
             .bins
             .get_or_insert_with(|| vec![Bin::default(); BINS].into());
-        bins[(within / BIN_NANOS) as usize].add(within, bad);
+        bins[(within / BIN_NANOS) as usize].add(within, bad, op.waited());
     }
 
     /// Adds all that `other` holds; both must be of the same index.
@@ -231,10 +240,22 @@ pub struct Recorder {
 
 /// No more than this many instances are told apart; the rest share the last name.
 const MAX_INSTANCES: usize = 256;
+/// A longer name is cut: it comes from the system under test, and is sent with every flush.
+const MAX_NAME: usize = 128;
+
+fn shortened(name: &str) -> &str {
+    if name.len() <= MAX_NAME {
+        return name;
+    }
+    let ends = name.char_indices().map(|(at, _)| at);
+    let end = ends.take_while(|at| *at <= MAX_NAME).last();
+    name.get(..end.unwrap_or(0)).unwrap_or_default()
+}
 
 impl Recorder {
     /// The id of an instance name, made on first sight.
     pub fn instance(&mut self, name: &str) -> InstanceId {
+        let name = shortened(name);
         if let Some(id) = self.instances.get(name) {
             return *id;
         }
@@ -324,6 +345,18 @@ mod tests {
             "bad operations have no latency"
         );
         assert!(recorder.take().is_none());
+    }
+
+    #[test]
+    fn a_long_instance_name_is_cut_between_characters() {
+        let mut recorder = Recorder::default();
+        let long = "я".repeat(1000);
+        assert_eq!(
+            recorder.instance(&format!("a{long}")),
+            recorder.instance(&format!("a{long}b"))
+        );
+        recorder.record(&op(1, Outcome::Ok));
+        assert_eq!(recorder.take().unwrap().instances[0].len(), 127);
     }
 
     #[test]

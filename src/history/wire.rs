@@ -61,6 +61,9 @@ pub struct SlotLine {
     pub span: Option<(Offset, Offset)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bins: Option<Vec<[u32; 7]>>,
+    /// Index of a bin, nanoseconds that its first good operation waited until it was sent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waited: Vec<[u32; 2]>,
 }
 
 /// A second; histograms are sparse: microseconds (the upper end of the bucket) and count.
@@ -90,6 +93,8 @@ impl SlotLine {
                 })
                 .collect()
         };
+        let filled = (0u32..).zip(slot.bins.as_deref().unwrap_or_default());
+        let waited = filled.filter(|(_, b)| b.waited > 0);
         Self {
             load,
             index,
@@ -103,6 +108,7 @@ impl SlotLine {
                 .collect(),
             span: slot.span,
             bins: slot.bins.as_deref().map(sparse),
+            waited: waited.map(|(i, b)| [i, b.waited]).collect(),
         }
     }
 
@@ -131,7 +137,11 @@ impl SlotLine {
                         last_ok,
                         first_bad,
                         last_bad,
+                        waited: 0,
                     };
+                }
+                for [i, waited] in self.waited {
+                    bins.get_mut(usize::try_from(i).ok()?)?.waited = waited;
                 }
                 Some(bins.into())
             }

@@ -218,6 +218,22 @@ impl Ticket {
         self.sent.get().is_some()
     }
 
+    /// When its first byte was handed to the kernel.
+    #[must_use]
+    pub fn sent_at(&self) -> Option<Offset> {
+        self.sent.get()
+    }
+
+    /// The outcome of an operation whose time is up: without a connection it never came as far as the send.
+    #[must_use]
+    pub fn timed_out(&self) -> Outcome {
+        if self.was_sent() {
+            self.unanswered(Class::Timeout)
+        } else {
+            Outcome::Fail(Class::ConnectTimeout)
+        }
+    }
+
     /// The outcome of an operation that got no answer: unknown for a write that was sent.
     #[must_use]
     pub fn unanswered(&self, class: Class) -> Outcome {

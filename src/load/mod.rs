@@ -119,6 +119,32 @@ pub struct LoadHandle {
     loads: usize,
 }
 
+/// Raises the soft limit of open files to the hard one. The usual soft limit of 1024 is there for the sake of
+/// `select`, which nothing here uses; with it, a thousand hanging connections would make lbtest fail, and the failures
+/// would be put on the system's account.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let current = maximum;
+    // Where it cannot be raised, the load runs within what there is.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current, maximum });
+}
+
+/// Whether a load could be made of these workloads.
+///
+/// # Errors
+/// Why not: an URL, a DSN, a header or a CA file that cannot be used.
+pub fn check(loads: &[Workload]) -> Result<(), LoadError> {
+    loads.iter().try_for_each(|load| client_of(load).map(drop))
+}
+
+fn client_of(load: &Workload) -> Result<ClientPlan, LoadError> {
+    ClientPlan::new(&load.client).map_err(|source| LoadError::Spec {
+        load: load.name.clone(),
+        source,
+    })
+}
+
 /// Starts the load. The clock's zero should lie some 300 ms ahead: until then the workers resolve names and make
 /// the connections that the beginning needs; what is not there at zero is made when it is needed.
 ///
@@ -129,12 +155,9 @@ pub fn start(
     clock: Clock,
     flushes: UnboundedSender<Flush>,
 ) -> Result<LoadHandle, LoadError> {
+    raise_descriptor_limit();
     let prepare = |(index, load): (usize, &Workload)| {
-        let client = ClientPlan::new(&load.client).map_err(|source| LoadError::Spec {
-            load: load.name.clone(),
-            source,
-        })?;
-        Ok(PreparedLoad::new(load, client, spec.seed, index))
+        Ok(PreparedLoad::new(load, client_of(load)?, spec.seed, index))
     };
     let loads: Arc<[PreparedLoad]> = spec
         .loads
@@ -205,13 +228,13 @@ impl LoadHandle {
     }
 
     /// Waits for the end: of the schedule and the last operation, or what `stop` and `abort` brought.
-    pub async fn join(self) -> LoadSummary {
+    pub async fn join(mut self) -> LoadSummary {
         let mut all = LoadSummary {
             cpu_time: Duration::ZERO,
             workers: 0,
             scheduled: vec![0; self.loads],
         };
-        for worker in self.workers {
+        for worker in std::mem::take(&mut self.workers) {
             // A worker that panicked left nothing, and is missing in the count.
             let Ok(summary) = worker.await else { continue };
             all.workers += 1;
@@ -222,5 +245,12 @@ impl LoadHandle {
                 .for_each(|(sum, n)| *sum += n);
         }
         all
+    }
+}
+
+/// A load that nobody holds any more is cut off: its threads would go on to the end of the schedule.
+impl Drop for LoadHandle {
+    fn drop(&mut self) {
+        self.abort.cancel();
     }
 }

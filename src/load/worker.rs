@@ -14,6 +14,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::LocalSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Time between flushes.
@@ -157,6 +158,7 @@ impl<'a> Worker<'a> {
         let warm = futures_util::future::join_all(self.lanes.iter().map(Lane::warm));
         // What is not connected by then is connected when it is needed.
         let _ = tokio::time::timeout_at(clock.zero(), warm).await;
+        self.until_zero().await;
         self.lanes.iter().for_each(Lane::start_users);
         let mut flush_at = Offset::ZERO + FLUSH_EVERY;
         let mut stopped = false;
@@ -189,6 +191,18 @@ impl<'a> Worker<'a> {
                 _ = self.timer.fired() => {}
                 () = self.agenda.kick.notified() => {}
                 () = self.assignment.stop.cancelled(), if !stopped => {}
+            }
+        }
+    }
+
+    /// Waits for the clock's zero. An offset cannot tell what lies before it, so that a load that began early would
+    /// record its operations as intended, sent and done at zero.
+    async fn until_zero(&self) {
+        let zero = self.assignment.clock.zero();
+        while Instant::now() < zero {
+            let set = self.timer.set(Offset::ZERO);
+            if set.is_err() || self.timer.fired().await.is_err() {
+                tokio::time::sleep_until(zero).await;
             }
         }
     }

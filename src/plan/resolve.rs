@@ -5,7 +5,9 @@ use super::{
 };
 use crate::clock::Offset;
 use crate::compose::Topology;
-use crate::scenario::{Arrivals, ClientSpec, Fault, FaultKind, Scenario, ScenarioError, Workload};
+use crate::scenario::{
+    Arrivals, ClientSpec, Fault, FaultKind, Scenario, ScenarioError, Workload, url_without_secrets,
+};
 use crate::source::Mistake;
 use std::time::Duration;
 
@@ -69,7 +71,7 @@ fn load(load: &Workload, duration: Duration) -> PlannedLoad {
             let url = http
                 .requests
                 .first()
-                .map(|r| without_credentials(&r.url))
+                .map(|r| url_without_secrets(&r.url))
                 .unwrap_or_default();
             let more = http.requests.len().saturating_sub(1);
             (
@@ -102,17 +104,6 @@ fn load(load: &Workload, duration: Duration) -> PlannedLoad {
         timeout,
         recovery: load.recovery,
     }
-}
-
-/// A URL without user, password and query: a token may stand in any of them.
-fn without_credentials(url: &str) -> String {
-    let whole = url.split(['?', '#']).next().unwrap_or_default();
-    let Some((scheme, rest)) = whole.split_once("://") else {
-        return String::new();
-    };
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    format!("{scheme}://{host}{path}")
 }
 
 /// A DSN without its password and options, built from what was understood of it.

@@ -34,6 +34,16 @@ pub fn of_occurrence(
             } else {
                 named(topology, name)
             };
+            if containers.is_empty() && topology.services.contains_key(name) {
+                let message = format!(
+                    "fault `{}`: service `{name}` has no containers (its scale is 0)",
+                    fault.name.escape_debug()
+                );
+                return Err(wrong(
+                    message,
+                    "give the service a container, or the fault another target".into(),
+                ));
+            }
             if containers.is_empty() {
                 let help = match nearest(name, known()) {
                     Some(near) => format!("did you mean `{near}`?"),
@@ -92,10 +102,7 @@ fn named(topology: &Topology, name: &str) -> Vec<String> {
     let Some((service, number)) = name.rsplit_once('.') else {
         return Vec::new();
     };
-    let replicas = topology
-        .services
-        .get(service)
-        .map_or(0, |s| s.replicas.max(1));
+    let replicas = topology.services.get(service).map_or(0, |s| s.replicas);
     match number.parse::<u32>() {
         Ok(number) if (1..=replicas).contains(&number) && replicas > 1 => {
             vec![format!("{service}.{number}")]
@@ -126,7 +133,7 @@ fn matching(topology: &Topology, pattern: &str) -> Vec<String> {
 
 fn containers(service: &str, replicas: u32) -> Vec<String> {
     match replicas {
-        0 | 1 => vec![service.to_owned()],
+        1 => vec![service.to_owned()],
         many => (1..=many).map(|n| format!("{service}.{n}")).collect(),
     }
 }

@@ -30,8 +30,11 @@ impl Reporter for Terminal {
         faults(&mut out, result);
         let loads = result.loads.iter().map(|l| sentence::load_row(l).to_vec());
         self.table(&mut out, &sentence::LOAD_COLUMNS, loads.collect());
-        let shares = result.loads.iter().filter_map(sentence::shares);
-        shares.for_each(|text| line(&mut out, &plain(&text)));
+        let shares: Vec<_> = result.loads.iter().filter_map(sentence::shares).collect();
+        shares.iter().for_each(|text| line(&mut out, &plain(text)));
+        if !shares.is_empty() {
+            line(&mut out, "");
+        }
         strips(&mut out, result);
         let gates = result.gates.iter().map(|g| sentence::gate_row(g).to_vec());
         self.table(&mut out, &sentence::GATE_COLUMNS, gates.collect());

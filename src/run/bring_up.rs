@@ -26,7 +26,6 @@ pub async fn bring_up(
     notices: &Notices,
     stop: &CancellationToken,
 ) -> Result<(), RunError> {
-    let started = Instant::now();
     let ready_timeout = spec
         .scenario
         .topology
@@ -45,7 +44,8 @@ pub async fn bring_up(
         }
     }
     notices.tell(Notice::Phase(Phase::Probing));
-    let deadline = started + ready_timeout;
+    // From here on: a first bring-up spends minutes on builds, which do not count.
+    let deadline = Instant::now() + ready_timeout;
     let probes = spec
         .scenario
         .loads
@@ -67,11 +67,41 @@ async fn until_answered(
         };
         match answer {
             Ok(()) => return Ok(()),
-            Err(why) if Instant::now() >= deadline => {
-                let (load, why) = (workload.name.clone(), why.to_string());
+            Err(why) if Instant::now() >= deadline || !why.may_pass() => {
+                let (load, why) = (workload.name.clone(), with_causes(&why));
                 return Err(RunError::NotReady { load, within, why });
             }
             Err(_) => tokio::time::sleep(PROBE_AGAIN).await,
         }
+    }
+}
+
+/// An error with everything beneath it: that there was no answer says little, that the connection was refused much.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        // Some say their cause in their own words already.
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::ProbeError;
+
+    #[test]
+    fn a_probe_that_failed_says_why() {
+        let config: Result<tokio_postgres::Config, _> = "port=x".parse();
+        let error = ProbeError::Postgres(config.err().unwrap());
+        let text = with_causes(&error);
+        assert!(text.starts_with("PostgreSQL does not answer as expected: "));
+        assert!(text.contains("port"), "{text}");
     }
 }

@@ -57,9 +57,7 @@ impl Ground {
     ) -> Result<Self, RunError> {
         let project = project.to_owned();
         let folder = journal::default_folder();
-        if let Some(pid) = holder_of(&folder, &project) {
-            return Err(RunError::InUse { project, pid });
-        }
+        alone(&folder, &project)?;
         let docker = Docker::connect().await?;
         // Another user's lbtest, or one with another state folder: its journal is not to be seen, its label is.
         if let Some(pid) = living(&docker.runs(Some(&project)).await?).next() {
@@ -73,9 +71,11 @@ impl Ground {
                 "cleaning up after run {}, which was cut off",
                 old.header.run
             )));
-            // A journal that cannot be worked off stays; `lbtest clean` says why.
-            if recover(&docker, &old).await.is_ok() {
-                let _ = std::fs::remove_file(&old.path);
+            if let Err(error) = recover(&docker, &old.path).await {
+                notices.tell(Notice::Warning(format!(
+                    "run {} is not cleaned up: {error}; clean up with: lbtest clean",
+                    old.header.run
+                )));
             }
         }
         let header = Header {
@@ -86,7 +86,14 @@ impl Ground {
             attached: attach,
         };
         let journal = Arc::new(Journal::create(&folder, &header)?);
-        let guardian = Guardian::start(journal.path()).map_err(RunError::Guardian)?;
+        let guardian = match alone(&folder, &header.project) {
+            Ok(()) => Guardian::start(journal.path()).map_err(RunError::Guardian),
+            Err(error) => Err(error),
+        };
+        let guardian = guardian.inspect_err(|_| {
+            // Nothing was made or broken yet.
+            let _ = std::fs::remove_file(journal.path());
+        })?;
         Ok(Self {
             held: Some(Held {
                 docker,
@@ -177,6 +184,15 @@ impl Ground {
     }
 }
 
+/// Asked before anything is touched, and again once the own journal is there: of two that start together, at least
+/// one then sees the other.
+fn alone(folder: &std::path::Path, project: &str) -> Result<(), RunError> {
+    holder_of(folder, project).map_or(Ok(()), |pid| {
+        let project = project.to_owned();
+        Err(RunError::InUse { project, pid })
+    })
+}
+
 /// The living lbtest that has a project, other than this one.
 fn holder_of(folder: &std::path::Path, project: &str) -> Option<u32> {
     let mut journals = journal::all(folder).into_iter().map(|j| j.header);
@@ -191,9 +207,10 @@ pub fn living<'a>(runs: impl IntoIterator<Item = &'a String>) -> impl Iterator<I
     processes.filter(|pid| *pid != std::process::id() && is_lbtest(*pid))
 }
 
+/// Journals of a project whose lbtest is gone.
 fn abandoned(folder: &std::path::Path, project: &str) -> Vec<journal::Pending> {
     let mut journals = journal::all(folder);
-    journals.retain(|j| j.header.project == project && j.header.pid != std::process::id());
+    journals.retain(|j| j.header.project == project && !is_lbtest(j.header.pid));
     journals
 }
 
@@ -201,8 +218,15 @@ fn abandoned(folder: &std::path::Path, project: &str) -> Vec<journal::Pending> {
 /// because what another user's process executes is not to be seen.
 #[must_use]
 pub fn is_lbtest(pid: u32) -> bool {
-    let name = |of: &str| std::fs::read_to_string(format!("/proc/{of}/comm")).ok();
-    name(&pid.to_string()).is_some_and(|other| name("self").is_some_and(|own| own == other))
+    living_name(&pid.to_string()).is_some_and(|name| living_name("self") == Some(name))
+}
+
+/// The name of a process; none of one that is dead, reaped or not. `pid (name) state …`: proc(5).
+fn living_name(process: &str) -> Option<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let (name, state) = stat.rsplit_once(") ")?;
+    let (_, name) = name.split_once('(')?;
+    (!state.starts_with(['Z', 'X'])).then(|| name.to_owned())
 }
 
 /// What is known of this machine without asking an engine.
@@ -222,5 +246,23 @@ pub fn environment() -> Environment {
             .ok()
             .and_then(|n| u32::try_from(n.get()).ok()),
         memory_bytes: Some(rustix::system::sysinfo().totalram as u64),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_is_dead_and_not_yet_reaped_does_not_live() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let stat = format!("/proc/{}/stat", child.id());
+        while !std::fs::read_to_string(&stat).unwrap().contains(") Z ") {
+            std::thread::yield_now();
+        }
+        assert_eq!(living_name(&child.id().to_string()), None);
+        child.wait().unwrap();
+        assert!(living_name("self").is_some());
+        assert!(is_lbtest(std::process::id()));
     }
 }

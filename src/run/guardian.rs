@@ -20,7 +20,7 @@ const DISMISSAL: &[u8] = b"dismissed\n";
 /// A container may still be made by a request that was under way when lbtest died: the project is looked at again
 /// after this, until a look finds nothing.
 const SETTLE: Duration = Duration::from_secs(1);
-/// Tries to clean up while the engine does not answer.
+/// Tries to clean up while the engine does not answer or refuses.
 const TRIES: u32 = 30;
 
 /// lbtest's hold on its guardian.
@@ -71,6 +71,9 @@ pub enum GuardianError {
     /// The journal cannot be read.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The journal cannot be removed.
+    #[error("the journal cannot be removed: {0}")]
+    Io(#[from] io::Error),
     /// The engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -98,7 +101,9 @@ pub async fn guard(path: &Path) -> Result<(), GuardianError> {
     let mut tries = 0;
     loop {
         match clean_up(path).await {
-            Err(GuardianError::Engine(_)) if tries < TRIES => tries += 1,
+            Err(GuardianError::Engine(_) | GuardianError::NotHealed(_)) if tries < TRIES => {
+                tries += 1;
+            }
             done => return done,
         }
         tokio::time::sleep(SETTLE).await;
@@ -106,29 +111,38 @@ pub async fn guard(path: &Path) -> Result<(), GuardianError> {
 }
 
 async fn clean_up(path: &Path) -> Result<(), GuardianError> {
-    let docker = Docker::connect().await?;
-    let pending = journal::read(path)?;
-    let _removed = recover(&docker, &pending).await?;
-    let _ = std::fs::remove_file(path);
-    Ok(())
+    recover(&Docker::connect().await?, path).await.map(drop)
 }
 
-/// Heals what a journal says is broken, and takes its project down where the journal says so. Returns what was
-/// removed.
+/// Works a journal off: heals what it says is broken, takes its project down where it says so, and removes it. Does
+/// nothing where somebody else has done all that. Returns what was removed.
 ///
 /// # Errors
-/// What could not be healed or removed; the journal is then still needed.
-pub async fn recover(docker: &Docker, pending: &Pending) -> Result<Removed, GuardianError> {
-    let header = &pending.header;
-    let mut all = Removed::default();
-    if !header.teardown {
-        heal(docker, pending).await?;
-        return Ok(all);
-    }
+/// What could not be healed or removed; the journal is then still needed, and there.
+pub async fn recover(docker: &Docker, path: &Path) -> Result<Removed, GuardianError> {
+    let journal = path.to_owned();
+    let claimed = tokio::task::spawn_blocking(move || journal::claim(&journal)).await;
+    let Some(_claim) = claimed.map_err(io::Error::from)?? else {
+        return Ok(Removed::default());
+    };
+    let pending = journal::read(path)?;
+    let removed = if pending.header.teardown {
+        take_down(docker, &pending.header.project).await?
+    } else {
+        heal(docker, &pending).await?;
+        Removed::default()
+    };
+    // Under the claim, so that whoever waits for it finds nothing left to do.
+    std::fs::remove_file(path)?;
+    Ok(removed)
+}
+
+async fn take_down(docker: &Docker, project: &str) -> Result<Removed, EngineError> {
     let (silent, _) = Notices::channel();
+    let mut all = Removed::default();
     let mut quiet_looks = 0;
     while quiet_looks < 2 {
-        let removed = docker.down(&header.project, &silent).await?;
+        let removed = docker.down(project, &silent).await?;
         quiet_looks = if removed.is_empty() {
             quiet_looks + 1
         } else {

@@ -10,7 +10,7 @@ use crate::fault::kind_of;
 use crate::history::collect::Collector;
 use crate::history::file::Writer;
 use crate::history::{
-    End, EndReason, Event, FaultRecord, Flush, GeneratorHealth, Head, History, SCHEMA_VERSION,
+    End, EndReason, Environment, Event, FaultRecord, Flush, GeneratorHealth, Head, History,
 };
 use crate::load::{self, LoadHandle, LoadSpec, LoadSummary};
 use crate::notice::{Notice, Notices, Phase, Tick};
@@ -51,8 +51,10 @@ pub async fn measure(
     };
     let assignments = assign(spec, &containers)?;
     let workers = spec.scenario.run.workers.unwrap_or_else(default_workers);
+    let environment = environment(ground).await;
+    // Nothing that may take its time comes between this and the start of the load.
     let clock = Clock::starting_at(Instant::now() + LEAD);
-    let head = head(spec, run, ground, &clock).await;
+    let head = super::head(spec, run, clock.wall_zero(), environment);
     let mut recording = Recording::begin(spec, head, output, workers)?;
     let (flushes, flushed) = unbounded_channel();
     let load_spec = LoadSpec {
@@ -92,19 +94,19 @@ pub async fn measure(
         stop,
         end,
     };
-    live.follow(&mut recording, sources, load, conductor)
-        .await?;
+    let followed = live.follow(&mut recording, sources, load, conductor).await;
     if let Some(observer) = observer {
         observer.abort();
     }
-    recording.finish()
+    followed?;
+    Ok(recording.finish())
 }
 
 fn default_workers() -> usize {
     std::thread::available_parallelism().map_or(1, |n| (n.get() / 2).max(1))
 }
 
-async fn head(spec: &Spec, run: &str, ground: &Ground, clock: &Clock) -> Head {
+async fn environment(ground: &Ground) -> Environment {
     let mut environment = ground::environment();
     if let Some(docker) = ground.docker() {
         // An engine that does not say who it is may still do its work.
@@ -113,14 +115,7 @@ async fn head(spec: &Spec, run: &str, ground: &Ground, clock: &Clock) -> Head {
             environment.api_version = Some(engine.api_version);
         }
     }
-    Head {
-        schema_version: SCHEMA_VERSION,
-        lbtest_version: env!("CARGO_PKG_VERSION").to_owned(),
-        run: run.to_owned(),
-        started_at: clock.wall_zero(),
-        plan: spec.plan.clone(),
-        environment,
-    }
+    environment
 }
 
 /// Planned faults with their kinds and containers.
@@ -310,6 +305,8 @@ struct Recording {
     history: History,
     collector: Collector,
     writer: Writer,
+    /// Load workers that were started.
+    workers: usize,
     interrupted_at: Option<Offset>,
 }
 
@@ -321,6 +318,7 @@ impl Recording {
             history: History::new(head),
             collector,
             writer,
+            workers,
             interrupted_at: None,
         })
     }
@@ -354,9 +352,7 @@ impl Recording {
         self.collector.close();
         let load_ended_at = self.interrupted_at.unwrap_or_else(|| Offset::new(duration));
         let generator = generator(&self.collector, summary, host_idle, load_ended_at);
-        let reason = self
-            .interrupted_at
-            .map_or(EndReason::Completed, |_| EndReason::Interrupted);
+        let reason = reason(self.interrupted_at.is_some(), self.workers, summary.workers);
         let end = End {
             at: now,
             reason,
@@ -372,7 +368,7 @@ impl Recording {
         Ok(())
     }
 
-    fn finish(self) -> Result<History, RunError> {
+    fn finish(self) -> History {
         let Self {
             mut history,
             collector,
@@ -380,7 +376,21 @@ impl Recording {
         } = self;
         history.loads = collector.into_loads();
         history.faults.sort_by_key(|f| f.index);
-        Ok(history)
+        history
+    }
+}
+
+/// Why the load ended. What a worker that broke down had to do was not done, and nobody but it knows how much that was.
+fn reason(interrupted: bool, started: usize, ended_well: usize) -> EndReason {
+    if ended_well < started {
+        EndReason::Failed(format!(
+            "{} of {started} load workers broke down: that is a defect in lbtest",
+            started - ended_well
+        ))
+    } else if interrupted {
+        EndReason::Interrupted
+    } else {
+        EndReason::Completed
     }
 }
 
@@ -406,5 +416,22 @@ fn generator(
         cpu_ratio: (available > 0.0).then(|| summary.cpu_time.as_secs_f64() / available),
         host_idle_ratio,
         workers: summary.workers,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_load_that_lost_a_worker_did_not_complete() {
+        assert_eq!(reason(false, 2, 2), EndReason::Completed);
+        assert_eq!(reason(true, 2, 2), EndReason::Interrupted);
+        for interrupted in [false, true] {
+            let EndReason::Failed(why) = reason(interrupted, 2, 1) else {
+                panic!("it has not failed")
+            };
+            assert!(why.contains("1 of 2"), "{why}");
+        }
     }
 }

@@ -20,8 +20,8 @@ use crate::engine::EngineError;
 use crate::engine::docker::UpError;
 use crate::fault::journal::JournalError;
 use crate::history::file::HistoryFileError;
-use crate::history::{End, EndReason, Event, Head, History, SCHEMA_VERSION};
-use crate::load::LoadError;
+use crate::history::{End, EndReason, Environment, Event, Head, History, SCHEMA_VERSION};
+use crate::load::{self, LoadError};
 use crate::notice::{Notice, Notices, Phase};
 use crate::plan::Plan;
 use crate::scenario::Scenario;
@@ -134,6 +134,8 @@ pub async fn run(
     notices: &Notices,
     stop: &CancellationToken,
 ) -> Result<Finished, RunError> {
+    // Before anything is brought up: waiting does not mend it.
+    load::check(&spec.scenario.loads)?;
     let run = identity::run_id(&spec.plan.scenario);
     let output = Output::create(&spec.out)?;
     let ground = Ground::prepare(spec, &run, notices).await?;
@@ -144,12 +146,20 @@ pub async fn run(
     };
     notices.tell(Notice::Phase(Phase::TearingDown));
     let left_behind = ground.leave(notices).await;
-    finished.map(|result| Finished {
-        result,
-        out: spec.out.clone(),
-        interrupted: stop.is_cancelled(),
-        left_behind,
-    })
+    match finished {
+        Ok(result) => Ok(Finished {
+            result,
+            out: spec.out.clone(),
+            interrupted: stop.is_cancelled(),
+            left_behind,
+        }),
+        Err(error) => {
+            // The error says nothing of it, and nobody else will.
+            let left = left_behind.into_iter().map(Notice::Warning);
+            left.for_each(|warning| notices.tell(warning));
+            Err(error)
+        }
+    }
 }
 
 async fn bring_up_and_measure(
@@ -188,16 +198,22 @@ fn report(
     Ok(result)
 }
 
-/// The history of a run that was ended before its load began.
-fn nothing_measured(spec: &Spec, run: &str) -> History {
-    let mut history = History::new(Head {
+/// What stands at the head of the history.
+fn head(spec: &Spec, run: &str, started_at: jiff::Timestamp, environment: Environment) -> Head {
+    Head {
         schema_version: SCHEMA_VERSION,
         lbtest_version: env!("CARGO_PKG_VERSION").to_owned(),
         run: run.to_owned(),
-        started_at: jiff::Timestamp::now(),
+        started_at,
         plan: spec.plan.clone(),
-        environment: ground::environment(),
-    });
+        environment,
+    }
+}
+
+/// The history of a run that was ended before its load began.
+fn nothing_measured(spec: &Spec, run: &str) -> History {
+    let now = jiff::Timestamp::now();
+    let mut history = History::new(head(spec, run, now, ground::environment()));
     history.events.push(Event {
         at: crate::clock::Offset::ZERO,
         source: "lbtest".to_owned(),

@@ -66,7 +66,7 @@ impl std::fmt::Debug for SampleAppArgs {
 #[derive(Debug, thiserror::Error)]
 pub enum SampleAppError {
     /// The address cannot be listened on.
-    #[error("the sample application cannot listen on {address}")]
+    #[error("the sample application cannot listen on {address}: {source}")]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -93,10 +93,10 @@ pub enum SampleAppError {
         source: deadpool_postgres::BuildError,
     },
     /// Signals cannot be waited for.
-    #[error("the sample application cannot wait for signals")]
+    #[error("the sample application cannot wait for signals: {0}")]
     Signal(#[source] std::io::Error),
     /// The server ended.
-    #[error("the sample application's server ended")]
+    #[error("the sample application's server ended: {0}")]
     Serve(#[source] std::io::Error),
 }
 

@@ -366,3 +366,37 @@ fn range(text: &StatusText) -> Option<(u16, u16)> {
     };
     ((100..=599).contains(&from) && (100..=599).contains(&to) && from <= to).then_some((from, to))
 }
+
+/// A URL that may be shown: without user, password, query and fragment, as a token may stand in any of them. Of one
+/// whose host cannot be told from a password nothing is left but the scheme.
+#[must_use]
+pub fn url_without_secrets(url: &str) -> String {
+    let whole = url.split(['?', '#']).next().unwrap_or_default();
+    let Some((scheme, rest)) = whole.split_once("://") else {
+        return String::new();
+    };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    // A `/` in a password ends the authority early: what then passes for the port is none.
+    if Url::parse(&format!("http://{host}")).is_err() {
+        return format!("{scheme}://…");
+    }
+    format!("{scheme}://{host}{path}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_shown_without_whatever_may_be_a_secret() {
+        for (url, shown) in [
+            ("https://u:p@h:1/a?token=x", "https://h:1/a"),
+            ("http://h/{id}#x", "http://h/{id}"),
+            ("http://u:se/cret@h/", "http://…"),
+            ("no url", ""),
+        ] {
+            assert_eq!(url_without_secrets(url), shown);
+        }
+    }
+}

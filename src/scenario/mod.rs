@@ -1,6 +1,6 @@
 //! A scenario file, read, checked and resolved into what it means.
 //!
-//! [`file`] is what was typed (serde and JSON Schema); the types here are what it means, with units.
+//! [`mod@file`] is what was typed (serde and JSON Schema); the types here are what it means, with units.
 
 mod at;
 mod check;
@@ -20,6 +20,7 @@ mod tests;
 mod variables;
 mod workload;
 
+pub use http::url_without_secrets;
 pub use origin::Origin;
 pub use overrides::Overrides;
 pub use read::{ScenarioError, parse, read, read_with};

@@ -7,6 +7,7 @@ use super::http::timeouts;
 use super::variables::Variables;
 use super::{PostgresSpec, Statement};
 use std::collections::BTreeSet;
+use tokio_postgres::config::SslMode;
 
 /// Reads the PostgreSQL client of a workload.
 pub fn read(check: &mut Check<'_>, postgres: &At<PostgresTable>) -> Option<PostgresSpec> {
@@ -54,10 +55,18 @@ pub fn read(check: &mut Check<'_>, postgres: &At<PostgresTable>) -> Option<Postg
 fn dsn(check: &mut Check<'_>, dsn: &At<String>) -> Option<String> {
     let text = check.interpolated(dsn)?;
     // The parser's own words could quote a part of a password; only its verdict is used.
-    let good = text
-        .parse::<tokio_postgres::Config>()
-        .is_ok_and(|c| !c.get_hosts().is_empty());
-    if good {
+    let config = text.parse::<tokio_postgres::Config>();
+    if let Ok(config) = config
+        && !config.get_hosts().is_empty()
+    {
+        if !matches!(config.get_ssl_mode(), SslMode::Disable | SslMode::Prefer) {
+            check.wrong(
+                &dsn.span,
+                "the DSN asks for TLS, which lbtest does not speak with PostgreSQL yet",
+                "use sslmode=disable or sslmode=prefer (connections are in clear text)",
+            );
+            return None;
+        }
         return Some(text);
     }
     check.wrong(

@@ -64,6 +64,22 @@ fn mistakes_of(text: &str) -> Vec<String> {
 }
 
 #[test]
+fn a_key_that_would_have_no_effect_is_refused() {
+    let column = GOOD.replace("random = [1, 9]", "sequence = 1, column = \"a\"");
+    let found = mistakes_of(&column);
+    assert!(
+        found[0].contains("`column` means nothing without `csv`"),
+        "{found:?}"
+    );
+    let tls = GOOD.replace("/app\", query", "/app?sslmode=require\", query");
+    let found = mistakes_of(&tls);
+    assert!(
+        found[0].starts_with("17:") && found[0].contains("sslmode=disable"),
+        "{found:?}"
+    );
+}
+
+#[test]
 fn a_good_scenario_means_what_it_says() {
     let s = read_text(GOOD, &[]).unwrap();
     assert_eq!(

@@ -94,6 +94,14 @@ impl<'t> Variables<'t> {
 }
 
 fn source(check: &mut Check<'_>, name: &str, table: &At<VariableTable>) -> Option<ValueSource> {
+    if let (Some(column), None) = (&table.column, &table.csv) {
+        check.wrong(
+            &column.span,
+            "`column` means nothing without `csv`",
+            "name the file: { csv = \"users.csv\", column = \"name\" }, or remove it",
+        );
+        return None;
+    }
     let one_of = "exactly one of `sequence = 1`, `random = [1, 100]`, `choice = [\"a\", \"b\"]`, `csv = \"file.csv\"` with `column`";
     match (&table.sequence, &table.random, &table.choice, &table.csv) {
         (Some(start), None, None, None) => Some(ValueSource::Sequence { start: start.value }),

@@ -1,6 +1,6 @@
 //! Progress, on stderr: a live view on a terminal, plain lines elsewhere, JSON where a program reads.
 //!
-//! Every view matches [`Notice`](crate::notice::Notice) without a wildcard, so that a new notice cannot be
+//! Every view matches [`Notice`] without a wildcard, so that a new notice cannot be
 //! forgotten.
 
 mod json;

@@ -151,13 +151,18 @@ type Spoil = fn(&mut History);
 
 #[test]
 fn a_measurement_in_doubt_is_neither_pass_nor_fail_and_still_names_failed_gates() {
-    let spoils: [(&str, Spoil); 10] = [
+    let spoils: [(&str, Spoil); 11] = [
         ("was not recorded", |h| h.generator = None),
         ("could not be confirmed", |h| {
             h.faults[0].targets[0].confirmed = None
         }),
         ("heal of fault", |h| {
             h.faults[1].targets[0].heal_confirmed = None
+        }),
+        ("the heal of fault stop #2", |h| {
+            let target = &mut h.faults[1].targets[0];
+            (target.heal, target.heal_confirmed) = (None, None);
+            target.error = Some("it could not be healed".to_owned());
         }),
         ("did not take place", |h| drop(h.faults.remove(1))),
         ("late", |h| h.generator.as_mut().unwrap().late_p99_ms = 11.0),
@@ -193,6 +198,35 @@ fn a_measurement_in_doubt_is_neither_pass_nor_fail_and_still_names_failed_gates(
             );
         }
     }
+}
+
+#[test]
+fn a_target_that_mended_itself_needs_no_confirmed_heal() {
+    let mut history = known(vec![at_most(Metric::Bad, 1e9)]);
+    let targets = &mut history.faults[0].targets;
+    let mut mended_itself = targets[0].clone();
+    (mended_itself.heal, mended_itself.heal_confirmed) = (None, None);
+    targets.push(mended_itself);
+    let result = analyze(&history);
+    assert_eq!(result.faults[0].heal_confirmed, Some(true));
+    assert_eq!(
+        result.verdict,
+        Verdict::Pass,
+        "{:?}",
+        result.verdict_reasons
+    );
+}
+
+#[test]
+fn connections_that_this_machine_could_not_make_are_explained() {
+    let explained = |result: &crate::analysis::result::RunResult| {
+        let hints = trust::hints(result, &[]);
+        hints.iter().any(|h| h.contains("file descriptors"))
+    };
+    let mut result = analyze(&known(Vec::new()));
+    assert!(!explained(&result));
+    result.loads[0].errors.insert("connect".to_owned(), 3);
+    assert!(explained(&result));
 }
 
 #[test]

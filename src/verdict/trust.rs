@@ -1,7 +1,7 @@
 //! Whether a measurement is to be trusted, and what to do where it is not.
 
 use crate::analysis::result::{EdgeKind, FaultResult, GateResult, LoadResult, RunResult};
-use crate::history::GeneratorHealth;
+use crate::history::{Class, GeneratorHealth};
 use crate::plan::Metric;
 
 /// p99 of the lateness of sends, milliseconds. Latency counts from the intended time, so that lateness is part
@@ -160,6 +160,14 @@ pub fn hints(result: &RunResult, gates: &[GateResult]) -> Vec<String> {
     if dropped > 0 {
         hints.push(format!(
             "{dropped} arrivals found max_in_flight operations under way and were dropped (they count as failed)"
+        ));
+    }
+    let mut loads = result.loads.iter();
+    let local = Class::Connect.to_string();
+    if loads.any(|l| l.errors.contains_key(&local)) {
+        hints.push(format!(
+            "class `{local}` means that this machine could not make a connection, most often for lack of ports or file \
+             descriptors: see `ulimit -n` and net.ipv4.ip_local_port_range, or let connections be kept"
         ));
     }
     let health = result.generator.as_ref();

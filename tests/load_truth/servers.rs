@@ -1,5 +1,7 @@
 //! Targets with known behaviour: an HTTP server, a proxy in front of PostgreSQL, PostgreSQL itself.
 
+#![allow(dead_code, reason = "every test target uses a part of it")]
+
 use rustix::net::sockopt;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -28,6 +30,7 @@ struct Shared {
     arrivals: Mutex<Vec<Instant>>,
     stall: Mutex<Option<(Instant, Duration)>>,
     stall_length: Duration,
+    delay: Mutex<Duration>,
     close_after_each: AtomicBool,
     ended: AtomicBool,
 }
@@ -71,6 +74,7 @@ impl Target {
             arrivals: Mutex::default(),
             stall: Mutex::default(),
             stall_length,
+            delay: Mutex::default(),
             close_after_each: AtomicBool::new(false),
             ended: AtomicBool::new(false),
         });
@@ -164,6 +168,12 @@ impl Server {
         *self.0.shared.stall.lock().unwrap() = Some((at, self.0.shared.stall_length));
     }
 
+    /// Answers so much later from now on.
+    pub fn slow(&self) -> impl Fn(Duration) + Send + 'static {
+        let shared = Arc::clone(&self.0.shared);
+        move |delay| *shared.delay.lock().unwrap() = delay
+    }
+
     /// Says keep-alive and closes nevertheless.
     pub fn close_after_each(&self) {
         self.0.shared.close_after_each.store(true, Ordering::SeqCst);
@@ -188,6 +198,8 @@ fn serve_http(stream: TcpStream, shared: &Shared, _: u16) {
         }
         shared.arrivals.lock().unwrap().push(Instant::now());
         shared.stall();
+        let delay = *shared.delay.lock().unwrap();
+        std::thread::sleep(delay);
         let status = match shared.failure() {
             None => "200 OK",
             Some(Failure::Answer500) => "500 Broken",
@@ -331,9 +343,10 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// None where no server is installed. Refuses to run as root: then it runs as the user `postgres`.
-    pub fn start() -> Option<Self> {
-        let bin = installed()?;
+    /// Refuses to run as root: then it runs as the user `postgres`.
+    pub fn start() -> Self {
+        let bin =
+            installed().expect("a PostgreSQL server is needed: .ci/prerequisites test installs it");
         let folder = tempfile::tempdir().unwrap();
         let as_root = rustix::process::geteuid().is_root();
         if as_root {
@@ -408,7 +421,7 @@ impl Postgres {
             assert!(Instant::now() < deadline, "PostgreSQL did not start");
             std::thread::sleep(Duration::from_millis(50));
         }
-        Some(this)
+        this
     }
 
     pub fn port(&self) -> u16 {

@@ -338,7 +338,25 @@ fn what_is_not_carried_out_is_a_warning_at_its_line() {
             "services:\n  a:\n    image: i\n    ports: ['80:80']\n",
             4,
             13,
-            "every address",
+            "on 127.0.0.1 only",
+        ),
+        (
+            "services:\n  a:\n    image: i\n    tmpfs: '/t:rw,nosuid,exec'\n",
+            4,
+            12,
+            "the option `exec` is not carried out",
+        ),
+        (
+            "services:\n  a:\n    image: i\n    ports: ['0.0.0.0:80:80']\n",
+            4,
+            13,
+            "on 0.0.0.0, where other machines can reach it",
+        ),
+        (
+            "services:\n  a:\n    build: {context: ., platforms: [linux/amd64, linux/arm64]}\n",
+            3,
+            36,
+            "build.platforms: only the first, linux/amd64",
         ),
         (
             "services:\n  a: {image: i, depends_on: {b: {condition: service_healthy}}}\n  b: {image: i, healthcheck: {disable: true}}\n",

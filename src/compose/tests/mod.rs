@@ -1,5 +1,6 @@
 //! Whole files, as users write them.
 
+mod merging;
 mod mistakes;
 
 use std::collections::BTreeMap;
@@ -233,71 +234,6 @@ fn monitoring_with_extends_configs_secrets_and_deploy_is_read() {
 }
 
 #[test]
-fn files_are_merged_by_the_rules_of_the_specification() {
-    let base = "services:\n  a:\n    image: one\n    command: [x]\n    ports: ['127.0.0.1:1:1']\n    \
-        environment: {A: 1, B: 2}\n    volumes: ['v:/data', './x:/x']\n    dns: 1.1.1.1\n    \
-        depends_on: [b]\n    cap_add: [A]\n    logging: {driver: x, options: {k: v}}\n    \
-        labels: {gone: 1}\n    devices: [/dev/a]\n  b: {image: b}\nvolumes: {v: }\n";
-    let over = "services:\n  a:\n    image: two\n    command: y z\n    ports: ['127.0.0.1:1:1', '127.0.0.1:2:2']\n    \
-        environment: [B=3, C=4]\n    volumes: ['./other:/data']\n    dns: [8.8.8.8]\n    \
-        depends_on: {b: {condition: service_completed_successfully}}\n    cap_add: [A, B]\n    \
-        logging: {driver: y}\n    labels: !reset {}\n    devices: !override [/dev/b]\n";
-    let case = Case::new(&[("base.yaml", base), ("over.yaml", over)]).and("over.yaml");
-    let a = case.service("a");
-    assert_eq!(a.image.as_deref(), Some("two"));
-    assert_eq!(a.command, Some(vec!["y".into(), "z".into()]));
-    assert_eq!(a.ports.len(), 2);
-    assert_eq!(
-        strings(&a.environment),
-        [("A", "1"), ("B", "3"), ("C", "4")]
-    );
-    assert_eq!(a.mounts.len(), 2);
-    assert!(matches!(&a.mounts[0], Mount::Bind { target, .. } if target == "/data"));
-    assert_eq!(a.dns, ["1.1.1.1", "8.8.8.8"]);
-    assert_eq!(
-        a.depends_on["b"].condition,
-        Condition::CompletedSuccessfully
-    );
-    assert_eq!(a.cap_add, ["A", "B"]);
-    assert!(a.logging.unwrap().options.is_empty());
-    assert!(a.labels.is_empty());
-    assert_eq!(a.devices, ["/dev/b"]);
-}
-
-#[test]
-fn extends_and_include_of_other_folders_keep_their_relative_paths() {
-    let case = Case::new(&[
-        (
-            "compose.yaml",
-            "include:\n  - sub/inc.yaml\nservices:\n  a:\n    extends: {file: sub/common.yaml, service: base}\n    environment: {X: 2}\n",
-        ),
-        (
-            "sub/common.yaml",
-            "services:\n  base:\n    image: i\n    volumes: ['./d:/d']\n    environment: {X: 1, Y: 1}\n    env_file: e.env\n",
-        ),
-        ("sub/e.env", "FILE=1\nX=0\n"),
-        (
-            "sub/inc.yaml",
-            "services:\n  inc: {build: ., environment: {Z: '$FROM_SUB'}}\n",
-        ),
-        ("sub/.env", "FROM_SUB=sub\n"),
-    ]);
-    let topology = case.load().unwrap().topology;
-    let sub = topology.working_dir.join("sub");
-    let a = &topology.services["a"];
-    assert_eq!(
-        strings(&a.environment),
-        [("FILE", "1"), ("X", "2"), ("Y", "1")]
-    );
-    assert!(matches!(&a.mounts[0], Mount::Bind { source, .. } if *source == sub.join("d")));
-    assert_eq!(
-        topology.services["inc"].build.as_ref().unwrap().context,
-        sub
-    );
-    assert_eq!(topology.services["inc"].environment["Z"], "sub");
-}
-
-#[test]
 fn the_env_file_beside_the_compose_file_is_below_the_given_environment() {
     let text = "services: {a: {image: '${A}-${B}-${COMPOSE_PROJECT_NAME}'}}";
     let case =
@@ -372,7 +308,7 @@ fn short_and_long_forms_mean_the_same() {
             "volumes: [{type: bind, source: /x/y, target: /x, bind: {propagation: rslave}}]",
         ),
         (
-            "tmpfs: '/t:size=1m,mode=1777'",
+            "tmpfs: '/t:rw,noexec,nosuid,size=1m,mode=1777'",
             "volumes: [{type: tmpfs, target: /t, tmpfs: {size: 1m, mode: 0o1777}}]",
         ),
         ("build: ./b", "build: {context: b}"),
@@ -407,6 +343,7 @@ fn short_and_long_forms_mean_the_same() {
             "deploy: {resources: {limits: {memory: 1m}}}",
         ),
         ("scale: 3", "deploy: {replicas: 3}"),
+        ("expose: [3000-3001/udp]", "expose: [3000/udp, 3001/udp]"),
         (
             "restart: on-failure:3",
             "deploy: {restart_policy: {condition: on-failure, max_attempts: 3}}",

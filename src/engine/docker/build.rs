@@ -18,6 +18,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Lines of the builder's output that an error shows.
 const LAST_LINES: usize = 20;
+/// A context above this is a slip more often than not: a folder that `.dockerignore` should name. It is held in memory.
+const LARGE: usize = 256 << 20;
 /// A build may be silent for long: a download within a step.
 const LONGEST: Duration = Duration::from_secs(3600);
 
@@ -49,6 +51,7 @@ impl Group {
                 std::iter::once(image_of(topology, name, service)).chain(build.tags.clone());
             let build = Build {
                 tags: Vec::new(),
+                platform: service.platform.clone().or(build.platform.clone()),
                 ..build.clone()
             };
             let at = plans
@@ -81,7 +84,7 @@ impl Group {
             reason: e.to_string(),
             lines: Vec::new(),
         })?;
-        let bases = dockerfile::bases(&context.text, &build.args);
+        let bases = dockerfile::bases(&context.text, &build.args, build.target.as_deref());
         Ok(Self {
             build,
             services,
@@ -190,6 +193,14 @@ impl Docker {
         let there = !fresh && self.is_built_from(&first, &input).await?;
         if !there {
             let tar = std::mem::take(&mut group.context.tar);
+            if tar.len() > LARGE {
+                order.notices.tell(Notice::Warning(format!(
+                    "service `{}`: the build context {} is {} MB; name in its .dockerignore what the build does not need",
+                    group.services.join("`, `"),
+                    group.build.context.display(),
+                    tar.len() >> 20
+                )));
+            }
             let options = options(&group, &order.topology.project, &first, &input);
             tokio::select! {
                 () = order.cancel.cancelled() => return Err(UpError::Cancelled),

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 /// Images that the FROM lines name: neither `scratch` nor an earlier stage. A name that holds an argument without
-/// a value is left out: the builder reports it better.
-pub fn bases(text: &str, args: &BTreeMap<String, String>) -> Vec<String> {
+/// a value is left out: the builder reports it better. Stages after the `target` are not built.
+pub fn bases(text: &str, args: &BTreeMap<String, String>, target: Option<&str>) -> Vec<String> {
     let mut values: BTreeMap<String, String> = BTreeMap::new();
     let mut stages: Vec<String> = Vec::new();
     let mut bases: Vec<String> = Vec::new();
     let mut before_from = true;
+    let mut number = 0_usize;
     for line in instructions(text) {
         let mut words = line.split_whitespace();
         let Some(instruction) = words.next() else {
@@ -19,13 +20,23 @@ pub fn bases(text: &str, args: &BTreeMap<String, String>) -> Vec<String> {
                 let (name, default) = word
                     .split_once('=')
                     .map_or((word, None), |(n, d)| (n, Some(d)));
-                let default = default.map(|d| d.trim_matches(['"', '\'']).to_owned());
+                // A default may hold arguments that stand above it.
+                let default = default.and_then(|d| substitute(d, &values));
                 if let Some(value) = args.get(name).cloned().or(default) {
                     values.insert(name.to_owned(), value);
                 }
             }
         } else if instruction.eq_ignore_ascii_case("from") {
             before_from = false;
+            let target = target.filter(|t| !t.is_empty());
+            let reached = target.is_some_and(|target| {
+                let named = stages.last().is_some_and(|s| *s == target.to_lowercase());
+                named || (number > 0 && target.parse() == Ok(number - 1))
+            });
+            if reached {
+                break;
+            }
+            number += 1;
             let mut words = words.skip_while(|word| word.starts_with("--"));
             let Some(image) = words.next().and_then(|word| substitute(word, &values)) else {
                 continue;
@@ -111,7 +122,8 @@ mod tests {
     use super::*;
 
     fn bases_of(text: &str) -> Vec<String> {
-        bases(text, &[("VERSION".to_owned(), "12".to_owned())].into())
+        let args = [("VERSION".to_owned(), "12".to_owned())].into();
+        bases(text, &args, None)
     }
 
     #[test]
@@ -125,6 +137,30 @@ mod tests {
         let text = "ARG VERSION=11\nARG NAME=debian\n# comment\nFROM --platform=linux/amd64 \\\n  ${NAME}:${VERSION}${SUFFIX:--slim} as x";
         assert_eq!(bases_of(text), ["debian:12-slim"]);
         assert_eq!(bases_of("FROM $UNKNOWN\n"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_default_of_an_argument_may_hold_another_argument() {
+        let text = "ARG RELEASE=bookworm\nARG BASE=\"debian:${RELEASE}-slim\"\nFROM $BASE";
+        assert_eq!(bases_of(text), ["debian:bookworm-slim"]);
+    }
+
+    #[test]
+    fn stages_after_the_target_are_not_built_so_their_bases_are_not_needed() {
+        let text = "FROM debian AS a\nFROM a AS Tested\nFROM gone/registry:1 AS c";
+        let of = |target| bases(text, &BTreeMap::new(), target);
+        assert_eq!(of(Some("tested")), ["debian"]);
+        assert_eq!(of(None), ["debian", "gone/registry:1"]);
+        assert_eq!(
+            of(Some("0")),
+            ["debian"],
+            "a stage may be named by its number"
+        );
+        assert_eq!(
+            of(Some("nonsense")).len(),
+            2,
+            "the builder says what is wrong"
+        );
     }
 
     #[test]

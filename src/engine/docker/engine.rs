@@ -25,6 +25,19 @@ impl Docker {
             .clone()
             .with_timeout(grace.unwrap_or(UNKNOWN_GRACE).saturating_add(BEYOND_GRACE))
     }
+
+    /// Every container that carries a project's label, whoever made it, running or not.
+    pub(super) async fn all_of(&self, project: &str) -> Result<Vec<ContainerSummary>, EngineError> {
+        let filters = labels::filter(&[format!("{}={project}", labels::PROJECT)]);
+        let options = ListContainersOptionsBuilder::new()
+            .all(true)
+            .filters(&filters)
+            .build();
+        self.client
+            .list_containers(Some(options))
+            .await
+            .named(|| format!("listing the containers of project {project}"))
+    }
 }
 
 /// Whole seconds, as the API takes them, rounded up: a grace is not cut short.
@@ -33,9 +46,16 @@ pub(super) fn whole_seconds(d: Duration) -> i32 {
     i32::try_from(seconds).unwrap_or(i32::MAX)
 }
 
-/// A container of a listing; none where it carries no service (compose did not make it).
+/// A container of a listing; none where it carries no service (compose did not make it), or is one of
+/// `docker compose run`, which has its service's name and number and is no part of what serves.
 pub(super) fn container_of(summary: &ContainerSummary) -> Option<Container> {
     let labels = summary.labels.as_ref()?;
+    if labels
+        .get(labels::ONEOFF)
+        .is_some_and(|oneoff| oneoff == "True")
+    {
+        return None;
+    }
     Some(Container {
         id: summary.id.clone()?,
         name: summary
@@ -87,16 +107,7 @@ pub(super) fn state_of(inspected: &ContainerInspectResponse) -> ContainerState {
 #[async_trait]
 impl Engine for Docker {
     async fn containers(&self, project: &str) -> Result<Vec<Container>, EngineError> {
-        let filters = labels::filter(&[format!("{}={project}", labels::PROJECT)]);
-        let options = ListContainersOptionsBuilder::new()
-            .all(true)
-            .filters(&filters)
-            .build();
-        let listed = self
-            .client
-            .list_containers(Some(options))
-            .await
-            .named(|| "listing containers".into())?;
+        let listed = self.all_of(project).await?;
         let mut containers = Vec::new();
         for summary in &listed {
             let Some(container) = container_of(summary) else {
@@ -215,6 +226,22 @@ impl Engine for Docker {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_container_of_compose_run_is_none_of_its_service() {
+        let summary = |oneoff: &str| ContainerSummary {
+            id: Some("1".into()),
+            names: Some(vec!["/p-app-1".into()]),
+            labels: Some(
+                [(labels::SERVICE, "app"), (labels::ONEOFF, oneoff)]
+                    .map(|(k, v)| (k.to_owned(), v.to_owned()))
+                    .into(),
+            ),
+            ..ContainerSummary::default()
+        };
+        assert!(container_of(&summary("False")).is_some());
+        assert_eq!(container_of(&summary("True")), None);
+    }
 
     #[test]
     fn a_grace_is_never_cut_short() {

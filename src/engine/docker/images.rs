@@ -171,13 +171,14 @@ fn wanted<'a>(topology: &'a Topology, groups: &'a [Group]) -> Vec<Wanted<'a>> {
         });
         wanted.services.extend(service);
         wanted.policy = wanted.policy.or(policy);
+        wanted.platform = wanted.platform.or(platform);
     };
     for (name, service) in topology.services.iter().filter(|(_, s)| s.build.is_none()) {
         want(
             &image_of(topology, name, service),
             Some(name),
             service.pull_policy.as_deref(),
-            None,
+            service.platform.as_deref(),
         );
     }
     for group in groups {
@@ -212,7 +213,7 @@ fn advice(image: &str) -> String {
         "Run `make base-image`: it makes debian:bookworm-slim from Debian's packages, without a registry.".into()
     } else {
         format!(
-            "Check its name; where no registry answers, bring it in with `docker load`, or build and tag it as `{image}`."
+            "Check its name. A private one: `docker pull` it first (lbtest knows no logins). Where no registry answers, bring it in with `docker load`, or build and tag it as `{image}`."
         )
     }
 }
@@ -250,5 +251,19 @@ mod tests {
         let wanted = wanted(&topology, &[]);
         assert_eq!(wanted.len(), 1);
         assert_eq!(wanted[0].services, ["a", "b"]);
+    }
+
+    #[test]
+    fn an_image_is_wanted_for_the_platform_of_its_service() {
+        let service = Service {
+            image: Some("x".into()),
+            platform: Some("linux/arm64".into()),
+            ..Service::default()
+        };
+        let topology = Topology {
+            services: [("a".to_owned(), service)].into(),
+            ..Topology::default()
+        };
+        assert_eq!(wanted(&topology, &[])[0].platform, Some("linux/arm64"));
     }
 }

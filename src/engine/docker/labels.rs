@@ -21,7 +21,8 @@ pub const NETWORK: &str = "com.docker.compose.network";
 /// Compose: key of a volume.
 pub const VOLUME: &str = "com.docker.compose.volume";
 
-const ONEOFF: &str = "com.docker.compose.oneoff";
+/// Compose: `True` on what `docker compose run` made.
+pub const ONEOFF: &str = "com.docker.compose.oneoff";
 const CONFIG_FILES: &str = "com.docker.compose.project.config_files";
 const WORKING_DIR: &str = "com.docker.compose.project.working_dir";
 const CONFIG_HASH: &str = "com.docker.compose.config-hash";

@@ -1,5 +1,6 @@
 //! The Docker engine through its API: what faults ask of it ([`super::Engine`]), and bringing topologies up and down.
 
+mod abilities;
 mod build;
 mod connect;
 mod container;
@@ -14,6 +15,7 @@ mod events;
 mod images;
 pub mod labels;
 mod networks;
+mod order;
 mod own_image;
 mod owned;
 mod ports;

@@ -1,16 +1,18 @@
 //! Bringing a topology up: images, networks, volumes, containers, and every container ready.
 
+use super::abilities::{refuse_subpaths, warn_of_missing};
 use super::container::{self, Request};
 use super::error::{Named, UpError};
 use super::images::image_of;
+use super::order::{Board, goals, is_met, needs, refuse_cycles};
 use super::ready::{Goal, Limits, Made, Stage};
 use super::{Docker, labels};
-use crate::compose::topology::{Condition, Healthcheck, Service, Topology};
+use crate::compose::topology::{Condition, Service, Topology};
 use crate::notice::{Notice, Notices, Phase};
 use bollard::models::NetworkConnectRequest;
-use bollard::query_parameters::{CreateContainerOptionsBuilder, ListContainersOptionsBuilder};
+use bollard::query_parameters::CreateContainerOptionsBuilder;
 use futures_util::future;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -27,6 +29,8 @@ pub struct UpOptions {
 
 /// A deadline beyond this is none; it keeps the sum of an instant and any duration representable.
 const LONGEST_WAIT: Duration = Duration::from_secs(7 * 24 * 3600);
+/// After the deadline, before a container that waits for another is what failed: the other one has more to say.
+const COURTESY: Duration = Duration::from_secs(5);
 
 /// What every step of one `up` needs.
 struct Rise<'a> {
@@ -53,14 +57,6 @@ impl Rise<'_> {
     }
 }
 
-/// Ids of the containers that have got so far; waited for by those that depend on them.
-#[derive(Debug, Default)]
-struct Board {
-    started: BTreeSet<String>,
-    healthy: BTreeSet<String>,
-    completed: BTreeSet<String>,
-}
-
 impl Docker {
     /// Brings a topology up and waits until every container is ready. A project of the name that lbtest itself left is
     /// removed first. Nothing is torn down on failure or cancellation: that is [`Docker::down`]'s.
@@ -81,9 +77,11 @@ impl Docker {
             cancel,
         };
         refuse_cycles(topology)?;
+        refuse_subpaths(topology, self.speaks(45))?;
         self.clear_way(&rise).await?;
         rise.go_on()?;
-        warn(topology, notices, self.speaks(44));
+        let elsewhere = (!self.listens_here()).then_some(self.shared.host.as_str());
+        warn_of_missing(topology, notices, self.speaks(44), elsewhere);
         self.check_ports(topology).await?;
         rise.go_on()?;
         notices.tell(Notice::Phase(Phase::Images));
@@ -111,16 +109,7 @@ impl Docker {
     /// Removes what lbtest left of the project, and refuses a project that is somebody else's.
     async fn clear_way(&self, rise: &Rise<'_>) -> Result<(), UpError> {
         let project = &rise.topology.project;
-        let filters = labels::filter(&[format!("{}={project}", labels::PROJECT)]);
-        let options = ListContainersOptionsBuilder::new()
-            .all(true)
-            .filters(&filters)
-            .build();
-        let listed = self
-            .client
-            .list_containers(Some(options))
-            .await
-            .named(|| "listing containers".into())?;
+        let listed = self.all_of(project).await?;
         let foreign: Vec<String> = listed
             .iter()
             .filter(|c| {
@@ -172,8 +161,7 @@ impl Docker {
             }
             let creations = now.iter().flat_map(|(name, service)| {
                 let peers = &peers;
-                (1..=service.replicas.max(1))
-                    .map(move |n| self.create(rise, name, service, n, peers))
+                (1..=service.replicas).map(move |n| self.create(rise, name, service, n, peers))
             });
             // All are awaited, also after a failure: none may appear after `down` has looked.
             for created in future::join_all(creations).await {
@@ -205,10 +193,11 @@ impl Docker {
             peers,
             start_interval: self.speaks(44),
         });
+        let built_for = service.build.as_ref().and_then(|b| b.platform.as_deref());
         let platform = service
-            .build
-            .as_ref()
-            .and_then(|b| b.platform.as_deref())
+            .platform
+            .as_deref()
+            .or(built_for)
             .unwrap_or_default();
         let options = CreateContainerOptionsBuilder::new()
             .name(&name)
@@ -298,6 +287,9 @@ impl Docker {
             met = seen.wait_for(|board| needs.iter().all(|(id, condition)| is_met(board, id, *condition))) => {
                 met.map_err(|_| UpError::Cancelled)?;
             }
+            () = tokio::time::sleep_until(limits.deadline + COURTESY) => {
+                return Err(waited_in_vain(one, all, &needs, &board.borrow(), limits));
+            }
         }
         if limits.halt.is_cancelled() {
             return Err(UpError::Cancelled);
@@ -326,11 +318,35 @@ impl Docker {
     }
 }
 
-fn is_met(board: &Board, id: &str, condition: Condition) -> bool {
-    match condition {
-        Condition::Started => board.started.contains(id),
-        Condition::Healthy => board.healthy.contains(id),
-        Condition::CompletedSuccessfully => board.completed.contains(id),
+/// A container that was never started, and whom it waited for. Two services may wait for things of a third that
+/// exclude each other, and then nobody else fails.
+fn waited_in_vain(
+    one: &Made,
+    all: &[Made],
+    needs: &[(String, Condition)],
+    board: &Board,
+    limits: &Limits,
+) -> UpError {
+    let missing = needs.iter().filter(|(id, c)| !is_met(board, id, *c));
+    let missing: Vec<String> = missing
+        .map(|(id, condition)| {
+            let name = all
+                .iter()
+                .find(|m| m.id == *id)
+                .map_or(id.as_str(), |m| &m.name);
+            let what = match condition {
+                Condition::Started => "to start",
+                Condition::Healthy => "to be healthy",
+                Condition::CompletedSuccessfully => "to complete",
+            };
+            format!("`{name}` {what}")
+        })
+        .collect();
+    UpError::NotReady {
+        after: limits.timeout,
+        container: one.name.clone(),
+        why: format!("was not started: it waits for {}", missing.join(", ")),
+        log: Vec::new(),
     }
 }
 
@@ -347,181 +363,9 @@ fn first_real(outcomes: Vec<Result<(), UpError>>) -> Result<(), UpError> {
     cancelled
 }
 
-/// What a service waits for: its `depends_on`, and the services whose namespaces it joins.
-fn dependencies(topology: &Topology, service: &str) -> BTreeMap<String, Condition> {
-    let Some(service) = topology.services.get(service) else {
-        return BTreeMap::new();
-    };
-    let joined = container::peers_of(service).map(|peer| (peer.to_owned(), Condition::Started));
-    let mut all: BTreeMap<String, Condition> = joined.collect();
-    all.extend(
-        service
-            .depends_on
-            .iter()
-            .map(|(name, dependency)| (name.clone(), dependency.condition)),
-    );
-    // One that is not in the topology and not required has been warned about by the reader.
-    all.retain(|name, _| topology.services.contains_key(name));
-    all
-}
-
-fn needs(topology: &Topology, service: &str, all: &[Made]) -> Vec<(String, Condition)> {
-    let dependencies = dependencies(topology, service);
-    all.iter()
-        .filter_map(|made| {
-            dependencies
-                .get(&made.service)
-                .map(|condition| (made.id.clone(), *condition))
-        })
-        .collect()
-}
-
-/// What others wait for decides what a service is brought up to.
-fn goals(topology: &Topology) -> HashMap<String, Goal> {
-    let mut goals = HashMap::new();
-    for name in topology.services.keys() {
-        for (dependency, condition) in dependencies(topology, name) {
-            let goal = match condition {
-                Condition::Started => continue,
-                Condition::Healthy => Goal::Healthy,
-                Condition::CompletedSuccessfully => Goal::Completed,
-            };
-            goals.insert(dependency, goal);
-        }
-    }
-    goals
-}
-
-/// The reader refuses cycles with the line they are on; a topology made otherwise must not hang.
-fn refuse_cycles(topology: &Topology) -> Result<(), UpError> {
-    let mut left: BTreeSet<&String> = topology.services.keys().collect();
-    loop {
-        let free: Vec<&String> = left
-            .iter()
-            .filter(|name| {
-                !dependencies(topology, name)
-                    .keys()
-                    .any(|d| left.contains(d))
-            })
-            .copied()
-            .collect();
-        if left.is_empty() {
-            return Ok(());
-        }
-        if free.is_empty() {
-            let names: Vec<&str> = left.into_iter().map(String::as_str).collect();
-            return Err(UpError::Impossible(format!(
-                "services wait for each other: {}",
-                names.join(", ")
-            )));
-        }
-        for name in free {
-            left.remove(name);
-        }
-    }
-}
-
-fn warn(topology: &Topology, notices: &Notices, start_interval: bool) {
-    for (name, service) in &topology.services {
-        for port in service.ports.iter().filter(|port| port.host_ip.is_none()) {
-            let published = port
-                .published
-                .map_or_else(|| "a free port".to_owned(), |p| format!("port {p}"));
-            notices.tell(Notice::Warning(format!(
-                "service `{name}`: {published} is published on 127.0.0.1 only; write `127.0.0.1:…` to say so yourself"
-            )));
-        }
-        if let Some(Healthcheck::Test {
-            start_interval: Some(_),
-            ..
-        }) = service.healthcheck
-            && !start_interval
-        {
-            notices.tell(Notice::Warning(format!(
-                "service `{name}`: this engine does not know the healthcheck's start_interval; it is left out"
-            )));
-        }
-        if service
-            .build
-            .as_ref()
-            .is_some_and(|build| build.extra_hosts.len() > 1)
-        {
-            notices.tell(Notice::Warning(format!(
-                "service `{name}`: only the first of the build's extra_hosts is carried out"
-            )));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compose::topology::Dependency;
-
-    fn topology(edges: &[(&str, &str, Condition)]) -> Topology {
-        let mut topology = Topology::default();
-        for (from, to, condition) in edges {
-            topology.services.entry((*to).to_owned()).or_default();
-            let dependency = Dependency {
-                condition: *condition,
-                required: true,
-            };
-            topology
-                .services
-                .entry((*from).to_owned())
-                .or_default()
-                .depends_on
-                .insert((*to).to_owned(), dependency);
-        }
-        topology
-    }
-
-    #[test]
-    fn services_that_wait_for_each_other_are_refused_and_named() {
-        let circle = topology(&[
-            ("a", "b", Condition::Started),
-            ("b", "a", Condition::Healthy),
-            ("c", "a", Condition::Started),
-        ]);
-        let said = refuse_cycles(&circle).expect_err("a cycle").to_string();
-        assert!(said.contains("a, b"), "{said}");
-        assert!(refuse_cycles(&topology(&[("a", "b", Condition::Started)])).is_ok());
-    }
-
-    #[test]
-    fn what_others_wait_for_decides_the_goal() {
-        let t = topology(&[
-            ("web", "db", Condition::Healthy),
-            ("web", "job", Condition::CompletedSuccessfully),
-            ("x", "web", Condition::Started),
-        ]);
-        let goals = goals(&t);
-        assert_eq!(goals.get("db"), Some(&Goal::Healthy));
-        assert_eq!(goals.get("job"), Some(&Goal::Completed));
-        assert_eq!(goals.get("web"), None);
-    }
-
-    #[test]
-    fn every_replica_of_a_dependency_is_waited_for() {
-        let t = topology(&[("web", "db", Condition::Healthy)]);
-        let made = |id: &str, service: &str| Made {
-            id: id.into(),
-            name: id.into(),
-            service: service.into(),
-        };
-        let needs = needs(
-            &t,
-            "web",
-            &[made("1", "db"), made("2", "db"), made("3", "web")],
-        );
-        assert_eq!(
-            needs,
-            [
-                ("1".to_owned(), Condition::Healthy),
-                ("2".to_owned(), Condition::Healthy)
-            ]
-        );
-    }
 
     #[test]
     fn the_failure_is_told_and_not_the_cancellations_it_caused() {

@@ -51,6 +51,7 @@ fn sample(operations: &[(u64, u8, u64, Option<u8>)]) -> History {
         let operation = op(*at, outcome, Duration::from_micros(*latency));
         recorder.record(&Operation {
             instance,
+            sent: Some(operation.intended + Duration::from_micros(*latency / 2)),
             ..operation
         });
     }

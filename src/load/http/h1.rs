@@ -103,8 +103,7 @@ impl Http1 {
             {
                 Ok(Ok(answer)) => (judge(request, &answer), answer.instance),
                 Ok(Err(class)) => (ticket.unanswered(class), None),
-                Err(_) if ticket.was_sent() => (ticket.unanswered(Class::Timeout), None),
-                Err(_) => (Outcome::Fail(Class::ConnectTimeout), None),
+                Err(_) => (ticket.timed_out(), None),
             };
         ticket.finish(outcome, instance);
     }

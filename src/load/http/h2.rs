@@ -5,8 +5,9 @@
 
 use super::plan::{HttpPlan, PreparedRequest};
 use super::search::Search;
+use crate::clock::Offset;
 use crate::history::{Class, InstanceId, Outcome};
-use crate::load::gate::Gate;
+use crate::load::gate::{Gate, PATIENCE};
 use crate::load::ledger::{Ledger, Ticket};
 use crate::load::net::{Peer, Stream};
 use crate::load::values::Draw;
@@ -34,6 +35,8 @@ pub struct Http2 {
 #[derive(Clone)]
 struct Shared {
     sender: SendRequest<Full<Bytes>>,
+    /// When it was there.
+    since: Offset,
     /// Why the connection ended.
     ended: Rc<Cell<Option<Class>>>,
 }
@@ -87,10 +90,23 @@ impl Http2 {
             {
                 Ok(Ok(done)) => done,
                 Ok(Err(class)) => (ticket.unanswered(class), None),
-                Err(_) if ticket.was_sent() => (ticket.unanswered(Class::Timeout), None),
-                Err(_) => (Outcome::Fail(Class::ConnectTimeout), None),
+                Err(_) => {
+                    self.retire(&ticket);
+                    (ticket.timed_out(), None)
+                }
             };
         ticket.finish(outcome, instance);
+    }
+
+    /// A connection on which a request got no answer in time takes no further ones, as with HTTP/1.1, where each
+    /// request has its own: a peer that vanished without a word would hold all requests until TCP gives up, a
+    /// quarter of an hour later. Requests that are under way on it are not cut off.
+    fn retire(&self, ticket: &Ticket) {
+        let mut connection = self.connection.borrow_mut();
+        let used = |c: &Shared| ticket.sent_at().is_some_and(|sent| c.since <= sent);
+        if connection.as_ref().is_some_and(used) {
+            connection.take();
+        }
     }
 
     async fn exchange(
@@ -177,7 +193,9 @@ impl Http2 {
         if !self.plan.keep_alive {
             return self.gate.connect(|| None, || self.open()).await;
         }
-        let _one_at_a_time = self.connecting.lock().await;
+        // One at a time, so that the first requests do not open a connection each; but nobody waits long for
+        // another's attempt, which may hang: see the gate.
+        let _one_at_a_time = tokio::time::timeout(PATIENCE, self.connecting.lock()).await;
         if let Some(usable) = self.usable() {
             return Ok(usable);
         }
@@ -208,7 +226,12 @@ impl Http2 {
                 };
                 told.set(Some(class));
             });
-            Ok(Shared { sender, ended })
+            let since = self.ledger.clock().now();
+            Ok(Shared {
+                sender,
+                since,
+                ended,
+            })
         };
         tokio::time::timeout(self.plan.connect_timeout, opening)
             .await

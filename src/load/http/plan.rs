@@ -3,7 +3,7 @@
 use crate::load::SpecError;
 use crate::load::net::{Tls, tls_config};
 use crate::load::values::{Draw, Escape, Template, Weights};
-use crate::scenario::{HttpRequest, HttpSpec, StatusSet, Variable};
+use crate::scenario::{HttpRequest, HttpSpec, StatusSet, Variable, url_without_secrets};
 use base64::Engine as _;
 use std::io::Write;
 use std::sync::Arc;
@@ -124,17 +124,23 @@ impl PreparedRequest {
         let variables = &spec.variables;
         let path = Template::new(&path_of(&request.url), variables, Escape::Url);
         let mut headers = Vec::new();
-        if let Some(credentials) = credentials(&request.url) {
+        let given = |name: &str| {
+            let mut given = request.headers.iter();
+            given.any(|(n, _)| n.eq_ignore_ascii_case(name))
+        };
+        if let Some(credentials) = credentials(&request.url)
+            && !given("authorization")
+        {
             headers.push(("Authorization".to_owned(), credentials));
         }
         headers.extend(request.headers.iter().cloned());
         for (name, default) in [("User-Agent", "lbtest"), ("Accept", "*/*")] {
-            if !headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name)) {
+            if !given(name) {
                 headers.push((name.to_owned(), default.to_owned()));
             }
         }
         let mut lines = String::new();
-        if !headers.iter().any(|(n, _)| n.eq_ignore_ascii_case("host")) {
+        if !given("host") {
             lines.push_str(&format!("Host: {authority}\r\n"));
         }
         for (name, value) in &headers {
@@ -191,7 +197,7 @@ impl PreparedRequest {
 
 /// The URL up to its path, parsed. Variables may only stand after it.
 fn origin(url: &str) -> Result<Url, SpecError> {
-    let bad = || SpecError::Url(without_credentials(url));
+    let bad = || SpecError::Url(url_without_secrets(url));
     let parsed = Url::parse(&url[..path_start(url)]).map_err(|_| bad())?;
     match parsed.scheme() {
         "http" | "https" if parsed.host_str().is_some_and(|h| !h.is_empty()) => Ok(parsed),
@@ -207,31 +213,35 @@ fn path_start(url: &str) -> usize {
         .map_or(url.len(), |at| after_scheme + at)
 }
 
-/// An URL that may be shown.
-fn without_credentials(url: &str) -> String {
-    match (url.find("://"), url[..path_start(url)].rfind('@')) {
-        (Some(scheme), Some(at)) if at > scheme => {
-            format!("{}://{}", &url[..scheme], &url[at + 1..])
-        }
-        _ => url.to_owned(),
-    }
-}
-
 /// `user:password@` of an URL as a header's value.
 fn credentials(url: &str) -> Option<String> {
     let parsed = origin(url).ok()?;
     if parsed.username().is_empty() && parsed.password().is_none() {
         return None;
     }
-    let pair = format!(
-        "{}:{}",
-        parsed.username(),
-        parsed.password().unwrap_or_default()
-    );
+    let mut pair = percent_decoded(parsed.username());
+    pair.push(b':');
+    pair.extend(percent_decoded(parsed.password().unwrap_or_default()));
     Some(format!(
         "Basic {}",
         base64::engine::general_purpose::STANDARD.encode(pair)
     ))
+}
+
+/// The bytes behind `%40` and its like: in an URL, `@`, `:` and `/` of a password must be written so.
+fn percent_decoded(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let code = after
+            .get(..2)
+            .filter(|_| *first == b'%')
+            .and_then(|hex| std::str::from_utf8(hex).ok())
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        bytes.push(code.unwrap_or(*first));
+        rest = if code.is_some() { &after[2..] } else { after };
+    }
+    bytes
 }
 
 /// Path and query without fragment, with what may not stand in a request line percent-encoded.

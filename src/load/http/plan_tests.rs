@@ -111,3 +111,27 @@ fn what_cannot_be_sent_is_refused_and_shows_no_credentials() {
         SpecError::Empty
     ));
 }
+
+#[test]
+fn credentials_of_an_url_are_sent_decoded_unless_the_request_has_its_own() {
+    let mut with = request("http://u%40x:p%2Fw%@h/");
+    // base64 of `u@x:p/w%`.
+    assert!(rendered(with.clone()).contains("Authorization: Basic dUB4OnAvdyU=\r\n"));
+    with.headers = vec![("authorization".into(), "Bearer t".into())];
+    let text = rendered(with);
+    assert!(!text.contains("Basic") && text.contains("authorization: Bearer t\r\n"));
+}
+
+#[test]
+fn an_unusable_url_is_refused_without_showing_its_secrets() {
+    for url in [
+        "http://u:sesame@h:x/",
+        "http://u:se/same@h/",
+        "ftp://h/?token=sesame",
+        "ftp://u:sesame@h/",
+    ] {
+        let error = HttpPlan::new(&spec(vec![request(url)])).err().unwrap();
+        let said = format!("{error} {error:?}");
+        assert!(!said.contains("same"), "{said}");
+    }
+}

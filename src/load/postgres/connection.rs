@@ -54,9 +54,12 @@ impl Connection {
     ) -> Result<Self, Class> {
         let mut last = Class::Connect;
         for peer in peers {
-            match Self::open_one(plan, peer, ledger, number).await {
-                Ok(connection) => return Ok(connection),
-                Err(class) => last = class,
+            // Each has the whole time-out, as with libpq: the first of two may be a black hole.
+            let opening = Self::open_one(plan, peer, ledger, number);
+            match tokio::time::timeout(plan.connect_timeout, opening).await {
+                Ok(Ok(connection)) => return Ok(connection),
+                Ok(Err(class)) => last = class,
+                Err(_) => last = Class::ConnectTimeout,
             }
         }
         Err(last)

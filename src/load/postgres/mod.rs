@@ -97,8 +97,7 @@ impl Postgres {
         let (outcome, instance) = match tokio::time::timeout(self.plan.timeout, exchange).await {
             Ok(Ok(instance)) => (Outcome::Ok, instance),
             Ok(Err((outcome, instance))) => (outcome, instance),
-            Err(_) if ticket.was_sent() => (ticket.unanswered(Class::Timeout), None),
-            Err(_) => (Outcome::Fail(Class::ConnectTimeout), None),
+            Err(_) => (ticket.timed_out(), None),
         };
         ticket.finish(outcome, instance);
     }
@@ -161,9 +160,6 @@ impl Postgres {
     async fn open(&self) -> Result<Connection, Class> {
         let number = self.made.get();
         self.made.set(number + 1);
-        let opening = Connection::open(&self.plan, &self.peers, &self.ledger, number);
-        tokio::time::timeout(self.plan.connect_timeout, opening)
-            .await
-            .map_err(|_| Class::ConnectTimeout)?
+        Connection::open(&self.plan, &self.peers, &self.ledger, number).await
     }
 }

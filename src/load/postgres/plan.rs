@@ -6,7 +6,7 @@ use crate::load::values::{Draw, Escape, Template, Weights};
 use crate::scenario::PostgresSpec;
 use std::time::Duration;
 use tokio_postgres::Config;
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::{Host, LoadBalanceHosts, SslMode, TargetSessionAttrs};
 
 /// Everything that the clients of a workload share. Holds the password: not `Debug`.
 pub struct PostgresPlan {
@@ -20,7 +20,7 @@ pub struct PostgresPlan {
     weights: Weights,
     /// Time-out for an operation, from its dispatch.
     pub timeout: Duration,
-    /// Time-out for a connection: authentication and preparing included.
+    /// Time-out for a connection to one of the hosts: authentication and preparing included.
     pub connect_timeout: Duration,
     /// A connection is closed and made anew after this.
     pub lifetime: Option<Duration>,
@@ -60,6 +60,14 @@ impl PostgresPlan {
                 ));
             }
         };
+        // Followed only by the library's own way to connect, which is not used here.
+        if config.get_target_session_attrs() != TargetSessionAttrs::Any
+            || config.get_load_balance_hosts() != LoadBalanceHosts::Disable
+        {
+            return Err(SpecError::Dsn(
+                "target_session_attrs and load_balance_hosts are not supported: name the host that is meant",
+            ));
+        }
         if config.get_application_name().is_none() {
             config.application_name("lbtest");
         }
@@ -183,6 +191,8 @@ mod tests {
         for dsn in [
             "postgres://u:sesame@h/d?sslmode=require",
             "postgres://u:sesame@h:x/d",
+            "postgres://u:sesame@a,b/d?target_session_attrs=read-write",
+            "postgres://u:sesame@a,b/d?load_balance_hosts=random",
             "sesame",
             "user=sesame",
         ] {

@@ -23,7 +23,12 @@ fn topology() -> Topology {
         replicas,
         ..Service::default()
     };
-    let services = [("app", of(3)), ("db-master", of(1)), ("db-slave", of(1))];
+    let services = [
+        ("app", of(3)),
+        ("db-master", of(1)),
+        ("db-slave", of(1)),
+        ("off", of(0)),
+    ];
     let services = services
         .into_iter()
         .map(|(n, s)| (n.to_owned(), s))
@@ -52,6 +57,13 @@ fn targets(target: &str) -> Result<Vec<String>, String> {
                 mistake.help.as_deref().unwrap_or_default()
             )
         })
+}
+
+#[test]
+fn a_service_without_containers_is_no_target() {
+    let said = targets("\"off\"").unwrap_err();
+    assert!(said.contains("its scale is 0"), "{said}");
+    assert!(targets("\"off.1\"").is_err());
 }
 
 #[test]
@@ -154,8 +166,4 @@ fn no_plan_holds_a_password() {
         .plan;
     assert_eq!(plan.loads[0].target, "postgres://u@h:5/d");
     assert!(!serde_json::to_string(&plan).unwrap().contains("hidden"));
-    assert_eq!(
-        without_credentials("https://u:p@h:1/a?token=x"),
-        "https://h:1/a"
-    );
 }
