@@ -135,7 +135,7 @@ fn without_any_replica_reading_and_writing_go_on() {
     assert!(count(&first["bad"]) <= READ_POOL, "{first}");
     // From the second stop on the master serves, as soon as the balancer knows: within two seconds by name.
     let second = ran.impact("second replica stops", "inject", "reads");
-    assert!(ms(&second["time_to_recover_ms"]) <= 4000.0, "{second}");
+    assert!(ms(&second["time_to_recover_ms"]) <= 3000.0, "{second}");
     assert!(instances(&ran, "reads").contains("postgres-master"));
     for heal in ["first replica stops", "second replica stops"] {
         assert_eq!(ran.impact(heal, "heal", "reads")["bad"], 0);
@@ -188,11 +188,13 @@ fn a_dead_master_fails_every_write_and_no_read() {
     let dead_ms = ms(&fault["healed_at_ms"]) - ms(&fault["injected_at_ms"]);
     for load in ["web-writes", "writes"] {
         let impact = ran.impact("master dies", "inject", load);
-        // Killed at once, all its processes: not even the last answer gets out, but one may just have.
-        assert!(
-            count(&impact["requests"]) - count(&impact["bad"]) <= 1,
-            "{impact}"
-        );
+        // Killed at once, with all its processes: one answer may just have got out. Who asked shortly before the
+        // restart may have waited for it: the application for 1.2 s, a connection for 1 s.
+        let rate = ms(&ran.load(load)["intended_rate"]);
+        let good = ms(&impact["requests"]) - ms(&impact["bad"]);
+        assert!(good <= 1.0 + 1.2 * rate, "{impact}");
+        let until = ms(&impact["last_bad_ms"]);
+        assert!(until >= ms(&impact["window_ms"]) - 1200.0, "{impact}");
         assert_eq!(impact["recovered"], false);
         // From the kill until it serves again: recovery from WAL takes a second or two, and the balancer two
         // checks, a second apart, or one look at the name.

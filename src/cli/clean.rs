@@ -4,10 +4,11 @@ use super::args::Common;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::{down, output, session};
-use crate::engine::docker::{Docker, Scope};
+use crate::engine::docker::{Docker, Removed, Scope};
 use crate::fault::journal;
 use crate::notice::Notice;
 use crate::run::{ground, guardian};
+use std::collections::BTreeSet;
 
 /// Removes what any run left behind.
 pub fn run(common: &Common) -> Result<Exit, Failure> {
@@ -17,32 +18,38 @@ pub fn run(common: &Common) -> Result<Exit, Failure> {
         let is_alive = |j: &journal::Pending| ground::is_lbtest(j.header.pid);
         let dead: Vec<_> = journals().filter(|j| !is_alive(j)).collect();
         let mut exit = Exit::Pass;
+        let mut removed = Removed::default();
         for left in &dead {
-            if let Err(error) = guardian::recover(&docker, &left.path).await {
-                session
-                    .notices
-                    .tell(Notice::Warning(format!("run {}: {error}", left.header.run)));
-                exit = Exit::Environment;
+            match guardian::recover(&docker, &left.path).await {
+                Ok(more) => removed.extend(more),
+                Err(error) => {
+                    session
+                        .notices
+                        .tell(Notice::Warning(format!("run {}: {error}", left.header.run)));
+                    exit = Exit::Environment;
+                }
             }
         }
         // Looked at only now: while the dead were buried, another run may have begun.
-        let alive: Vec<_> = journals().filter(is_alive).collect();
-        for running in &alive {
-            let header = &running.header;
-            let said = format!(
-                "run {} is alive (process {}): left alone",
-                header.run, header.pid
-            );
+        let mut spared: BTreeSet<String> =
+            journals().filter(is_alive).map(|j| j.header.run).collect();
+        // Another user's, or one with another state folder: known by their labels alone.
+        let labelled = docker.runs(None).await?;
+        spared.extend(
+            labelled
+                .into_iter()
+                .filter(|run| ground::living([run]).next().is_some()),
+        );
+        for run in &spared {
+            let said = format!("run {run} is alive: left alone");
             session.notices.tell(Notice::Info(said));
         }
-        let removed = if alive.is_empty() {
-            docker.clean(&Scope::Everything, &session.notices).await?
+        let scope = if spared.is_empty() {
+            Scope::Everything
         } else {
-            let spared = alive.iter().map(|j| j.header.run.clone()).collect();
-            docker
-                .clean(&Scope::AllBut(spared), &session.notices)
-                .await?
+            Scope::AllBut(spared.into_iter().collect())
         };
+        removed.extend(docker.clean(&scope, &session.notices).await?);
         session.notices.settle().await;
         output::stdout(&format!("{}\n", down::summary(&removed)));
         Ok(exit)

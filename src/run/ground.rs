@@ -2,6 +2,7 @@
 //! everything else is gone.
 
 use super::guardian::{Guardian, heal, recover};
+use super::identity::process_of;
 use super::{RunError, Spec};
 use crate::compose::Topology;
 use crate::engine::docker::{Docker, UpError, UpOptions};
@@ -58,6 +59,10 @@ impl Ground {
         let folder = journal::default_folder();
         alone(&folder, &project)?;
         let docker = Docker::connect().await?;
+        // Another user's lbtest, or one with another state folder: its journal is not to be seen, its label is.
+        if let Some(pid) = living(&docker.runs(Some(&project)).await?).next() {
+            return Err(RunError::InUse { project, pid });
+        }
         if attach {
             docker.allow(&project);
         }
@@ -200,6 +205,12 @@ fn holder_of(folder: &std::path::Path, project: &str) -> Option<u32> {
         .map(|h| h.pid)
 }
 
+/// Processes of those runs that are alive, other than this one.
+pub fn living<'a>(runs: impl IntoIterator<Item = &'a String>) -> impl Iterator<Item = u32> {
+    let processes = runs.into_iter().filter_map(|run| process_of(run));
+    processes.filter(|pid| *pid != std::process::id() && is_lbtest(*pid))
+}
+
 /// Journals of a project whose lbtest is gone.
 fn abandoned(folder: &std::path::Path, project: &str) -> Vec<journal::Pending> {
     let mut journals = journal::all(folder);
@@ -207,18 +218,19 @@ fn abandoned(folder: &std::path::Path, project: &str) -> Vec<journal::Pending> {
     journals
 }
 
-/// Whether a process lives and runs this executable: a number may have been given to somebody else since.
+/// Whether a process lives and is an lbtest: a number may have been given to somebody else since. By its name,
+/// because what another user's process executes is not to be seen.
 #[must_use]
 pub fn is_lbtest(pid: u32) -> bool {
-    let exe = |of: &str| std::fs::read_link(format!("/proc/{of}/exe")).ok();
-    let name = |p: std::path::PathBuf| {
-        p.file_name().map(|n| {
-            n.to_string_lossy()
-                .trim_end_matches(" (deleted)")
-                .to_owned()
-        })
-    };
-    matches!((exe(&pid.to_string()).and_then(name), exe("self").and_then(name)), (Some(a), Some(b)) if a == b)
+    living_name(&pid.to_string()).is_some_and(|name| living_name("self") == Some(name))
+}
+
+/// The name of a process; none of one that is dead, reaped or not. `pid (name) state …`: proc(5).
+fn living_name(process: &str) -> Option<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let (name, state) = stat.rsplit_once(") ")?;
+    let (_, name) = name.split_once('(')?;
+    (!state.starts_with(['Z', 'X'])).then(|| name.to_owned())
 }
 
 /// What is known of this machine without asking an engine.
@@ -238,5 +250,23 @@ pub fn environment() -> Environment {
             .ok()
             .and_then(|n| u32::try_from(n.get()).ok()),
         memory_bytes: Some(rustix::system::sysinfo().totalram as u64),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_is_dead_and_not_yet_reaped_does_not_live() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let stat = format!("/proc/{}/stat", child.id());
+        while !std::fs::read_to_string(&stat).unwrap().contains(") Z ") {
+            std::thread::yield_now();
+        }
+        assert_eq!(living_name(&child.id().to_string()), None);
+        child.wait().unwrap();
+        assert!(living_name("self").is_some());
+        assert!(is_lbtest(std::process::id()));
     }
 }

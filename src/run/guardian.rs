@@ -5,7 +5,7 @@
 //! means that lbtest is gone, however it went: SIGKILL, out of memory, a closed terminal. It lives in a session of
 //! its own, so that a Ctrl-C at the terminal does not reach it.
 
-use crate::engine::docker::Docker;
+use crate::engine::docker::{Docker, Removed};
 use crate::engine::{Engine, EngineError};
 use crate::fault::conductor::heal_pending;
 use crate::fault::journal::{self, JournalError, Pending};
@@ -114,32 +114,35 @@ pub async fn guard(path: &Path) -> Result<(), GuardianError> {
 }
 
 async fn clean_up(path: &Path) -> Result<(), GuardianError> {
-    recover(&Docker::connect().await?, path).await
+    recover(&Docker::connect().await?, path).await.map(drop)
 }
 
 /// Works a journal off: heals what it says is broken, takes its project down where it says so, and removes it. Does
-/// nothing where somebody else has done all that.
+/// nothing where somebody else has done all that. Returns what was removed.
 ///
 /// # Errors
 /// What could not be healed or removed; the journal is then still needed, and there.
-pub async fn recover(docker: &Docker, path: &Path) -> Result<(), GuardianError> {
+pub async fn recover(docker: &Docker, path: &Path) -> Result<Removed, GuardianError> {
     let journal = path.to_owned();
     let claimed = tokio::task::spawn_blocking(move || journal::claim(&journal)).await;
     let Some(_claim) = claimed.map_err(io::Error::from)?? else {
-        return Ok(());
+        return Ok(Removed::default());
     };
     let pending = journal::read(path)?;
-    if pending.header.teardown {
-        take_down(docker, &pending.header.project).await?;
+    let removed = if pending.header.teardown {
+        take_down(docker, &pending.header.project).await?
     } else {
         heal(docker, &pending).await?;
-    }
+        Removed::default()
+    };
     // Under the claim, so that whoever waits for it finds nothing left to do.
-    Ok(std::fs::remove_file(path)?)
+    std::fs::remove_file(path)?;
+    Ok(removed)
 }
 
-async fn take_down(docker: &Docker, project: &str) -> Result<(), EngineError> {
+async fn take_down(docker: &Docker, project: &str) -> Result<Removed, EngineError> {
     let (silent, _) = Notices::channel();
+    let mut all = Removed::default();
     let mut quiet_looks = 0;
     while quiet_looks < 2 {
         let removed = docker.down(project, &silent).await?;
@@ -148,9 +151,10 @@ async fn take_down(docker: &Docker, project: &str) -> Result<(), EngineError> {
         } else {
             0
         };
+        all.extend(removed);
         tokio::time::sleep(SETTLE).await;
     }
-    Ok(())
+    Ok(all)
 }
 
 /// Heals what a journal says is broken.

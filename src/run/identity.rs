@@ -13,6 +13,12 @@ pub fn run_id(scenario: &str) -> String {
     )
 }
 
+/// The process that a run's id names: the last part of [`run_id`].
+#[must_use]
+pub fn process_of(run: &str) -> Option<u32> {
+    run.rsplit('-').next()?.parse().ok()
+}
+
 /// Where results go unless the user says otherwise: `reports/<scenario>/<local time>/`.
 #[must_use]
 pub fn default_out(scenario: &str) -> PathBuf {
@@ -41,5 +47,7 @@ mod tests {
             id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'),
             "{id}"
         );
+        assert_eq!(process_of(&id), Some(std::process::id()));
+        assert_eq!(process_of("somebody else's"), None);
     }
 }

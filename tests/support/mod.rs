@@ -118,6 +118,15 @@ impl Place {
     }
 }
 
+impl Drop for Place {
+    /// What a test left that failed must not fail the next one.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _ = self.lbtest(&["clean"]).status();
+        }
+    }
+}
+
 impl Ran {
     pub fn json(&self) -> &Value {
         self.result.as_ref().expect("run.json was written")

@@ -75,6 +75,14 @@ impl Removed {
             && self.volumes.is_empty()
             && self.images.is_empty()
     }
+
+    /// Takes in what another look removed.
+    pub fn extend(&mut self, more: Self) {
+        self.containers.extend(more.containers);
+        self.networks.extend(more.networks);
+        self.volumes.extend(more.volumes);
+        self.images.extend(more.images);
+    }
 }
 
 /// One container that is to go.
@@ -138,9 +146,7 @@ impl Docker {
                 return Ok(removed);
             }
             let failure = self.remove(&there, notices).await.err();
-            removed.containers.extend(names.containers);
-            removed.networks.extend(names.networks);
-            removed.volumes.extend(names.volumes);
+            removed.extend(names);
             if Instant::now() >= give_up {
                 let left = self.remnants(scope).await?.names();
                 let Removed {

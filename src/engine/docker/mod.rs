@@ -20,6 +20,7 @@ mod own_image;
 mod owned;
 mod ports;
 mod ready;
+mod runs;
 mod up;
 mod volumes;
 

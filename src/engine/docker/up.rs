@@ -101,7 +101,9 @@ impl Docker {
             timeout: options.ready_timeout,
             halt: cancel.child_token(),
         };
-        self.start_all(&rise, &made, &limits).await
+        self.start_all(&rise, &made, &limits).await?;
+        // An interruption that came while the last container started still is one.
+        rise.go_on()
     }
 
     /// Removes what lbtest left of the project, and refuses a project that is somebody else's.
