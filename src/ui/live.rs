@@ -123,7 +123,6 @@ impl Live {
             .all
             .add(ProgressBar::new(length).with_style(style("  {wide_bar} {prefix}")));
         bar.set_prefix(format!("0/{}", seconds(duration)));
-        // Not padded: what a terminal echoes of a Ctrl-C stays on this line, which is the last one.
         let next = self
             .all
             .add(ProgressBar::new_spinner().with_style(style("  {msg}")));
