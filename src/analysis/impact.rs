@@ -112,7 +112,7 @@ fn performance(workload: &Workload<'_>, from: Offset, to: Offset) -> Option<Dura
     if seconds.is_empty() {
         return None;
     }
-    let slow = |second: u32| workload.p99_of(second).is_some_and(|p99| p99 > limit);
+    let slow = |second: u32| workload.is_slow(second, limit).unwrap_or(false);
     let Some(first_slow) = seconds.clone().find(|s| slow(*s)) else {
         return Some(Duration::ZERO);
     };

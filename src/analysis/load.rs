@@ -144,20 +144,22 @@ impl<'a> Workload<'a> {
         )
     }
 
-    /// p99 of a second: the longest possible where operations were intended and none was good; none where there
-    /// was no operation.
+    /// Whether p99 of a second lay above a limit: more than 1 % of its operations did, and more than one — in a second of
+    /// few operations a single slow one would else be its p99. A second in which operations were intended and none was
+    /// good is slow; none where there was no operation.
     #[must_use]
-    pub fn p99_of(&self, second: u32) -> Option<Duration> {
+    pub fn is_slow(&self, second: u32, limit: Duration) -> Option<bool> {
         let recorded = self.history.seconds.get(&second);
         if let Some(histogram) = recorded.map(|s| &s.latency).filter(|h| !h.is_empty()) {
-            return Some(Duration::from_micros(histogram.value_at_quantile(0.99)));
+            let limit = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
+            // Values that the histogram cannot tell from the limit count as within it.
+            let from = histogram.highest_equivalent(limit).saturating_add(1);
+            let slow = histogram.count_between(from, u64::MAX);
+            return Some(slow > 1 && slow * 100 > histogram.len());
         }
         let start = Offset::new(Duration::from_secs(second.into()));
-        let any = !self
-            .timeline
-            .between(start, start + Duration::from_secs(1))
-            .is_empty();
-        any.then_some(Duration::MAX)
+        let end = start + Duration::from_secs(1);
+        (!self.timeline.between(start, end).is_empty()).then_some(true)
     }
 
     /// The workload's figures over the measured window. `scheduled`: arrivals that the schedule held over the

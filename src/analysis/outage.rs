@@ -19,6 +19,10 @@ pub const MAX_LISTED: usize = 200;
 /// (see [`super::timeline::Timeline::stable_from`]), with the end of the load as the end of the window.
 #[must_use]
 pub fn outages(workload: &Workload<'_>, edges: &[Edge<'_>]) -> (Vec<Outage>, u64) {
+    // A workload that may fail altogether is never out.
+    if workload.plan.recovery.max_error_ratio >= 1.0 {
+        return (Vec::new(), 0);
+    }
     let timeline = &workload.timeline;
     let points = timeline.points();
     let end_of_load = timeline.index_at(workload.load_end);

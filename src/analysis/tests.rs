@@ -438,3 +438,32 @@ fn one_bad_of_a_hundred_is_within_one_per_cent_and_two_are_not() {
         assert!(!within(hundreds + 1, hundreds * 100, 0.01), "{hundreds}");
     }
 }
+
+#[test]
+fn one_slow_operation_in_a_second_of_few_is_not_its_p99_and_two_are() {
+    let with_slow = |slow: &[u64]| {
+        let mut operations = steady(40, 30, &[]);
+        for o in &mut operations {
+            if slow.iter().any(|ms| o.intended == Offset::from_millis(*ms)) {
+                o.done = o.intended + Duration::from_millis(400);
+            }
+        }
+        let result = run(operations, 30, &[(10_000, None)]);
+        assert_eq!(result.loads[0].latency_ms.unwrap().max.round(), 401.0);
+        edge(&result, EdgeKind::Inject, 0).time_to_recover_performance_ms
+    };
+    near(with_slow(&[12_100, 14_200]), 0.0, 0.0);
+    near(with_slow(&[12_100, 12_200]), 3_000.0, 0.0);
+}
+
+#[test]
+fn a_workload_that_may_fail_altogether_is_never_out() {
+    let mut history = history(
+        plan(&["web"], 2, 30),
+        &[steady(100, 30, &[(10_000, 13_000)])],
+    );
+    history.head.plan.loads[0].recovery.max_error_ratio = 1.0;
+    let result = analyze(&history);
+    assert!(result.outages.is_empty());
+    assert_eq!(result.loads[0].failed, 300);
+}

@@ -293,11 +293,9 @@ pub fn gate_row(gate: &crate::analysis::result::GateResult) -> [String; 4] {
         (Some(note), None) => note.clone(),
         (None, None) => "–".to_owned(),
     };
-    let whose = gate
-        .worst
-        .as_ref()
-        .map(|w| format!(" ({w})"))
-        .unwrap_or_default();
+    // Of a zero there is no worst.
+    let worst = gate.worst.as_ref().filter(|_| gate.measured != Some(0.0));
+    let whose = worst.map(|w| format!(" ({w})")).unwrap_or_default();
     let passed = match (gate.judged, gate.passed) {
         (false, _) => "not judged",
         (true, true) => "passed",
