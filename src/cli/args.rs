@@ -71,7 +71,7 @@ pub enum Command {
     Down(Down),
     /// Print the report of a run that is over
     Report(Report),
-    /// Remove what any run left behind
+    /// Remove what any run left behind, and what `up` and `run --keep` left up; runs that are alive are spared
     Clean,
     /// Look at the environment: Docker, images, ports; say what to do
     Doctor(Doctor),
