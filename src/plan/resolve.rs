@@ -44,6 +44,7 @@ pub fn resolve(
     faults.sort_by_key(|f| f.inject_at);
     let gates = gates(scenario, faults_on);
     warnings.extend(short_windows(scenario, &faults));
+    warnings.extend(overlapping(scenario, &faults));
     warnings.extend(no_gate(scenario, &gates));
     let plan = Plan {
         scenario: scenario.name.clone(),
@@ -264,6 +265,40 @@ fn short_windows(scenario: &Scenario, faults: &[PlannedFault]) -> Vec<Mistake> {
         );
     }
     warnings
+}
+
+/// Faults that hit a container which an earlier one still holds: a stop of what is stopped has no effect of its own, and
+/// the first heal mends both. (`start` mends what was stopped for good, so it is meant to.)
+fn overlapping(scenario: &Scenario, faults: &[PlannedFault]) -> Vec<Mistake> {
+    let end = Offset::new(scenario.run.duration);
+    let holds = |f: &PlannedFault| match f.kind.as_str() {
+        "restart" | "start" => f.inject_at,
+        _ => f.heal_at.unwrap_or(end),
+    };
+    let mut found = std::collections::BTreeMap::new();
+    for (i, first) in faults.iter().enumerate() {
+        for second in faults[i + 1..]
+            .iter()
+            .filter(|f| f.kind != "start" && f.inject_at < holds(first))
+        {
+            if let Some(both) = first.targets.iter().find(|t| second.targets.contains(t)) {
+                let pair = (first.entry.clone(), second.entry.clone());
+                found.entry(pair).or_insert((first, second, both));
+            }
+        }
+    }
+    let warning = |(first, second, target): &(&PlannedFault, &PlannedFault, &String)| {
+        let entry = scenario.faults.iter().find(|f| f.name == second.entry)?;
+        let message = format!(
+            "`{}` hits `{}` while `{}` still holds it: it has no effect of its own",
+            second.name.escape_debug(),
+            target.escape_debug(),
+            first.name.escape_debug()
+        );
+        let mistake = scenario.origin.mistake(entry.span.clone(), message);
+        Some(mistake.with_help("heal the first one before, or choose another target"))
+    };
+    found.values().filter_map(warning).collect()
 }
 
 #[cfg(test)]

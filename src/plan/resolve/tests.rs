@@ -160,6 +160,22 @@ fn a_window_too_short_to_see_recovery_is_a_warning() {
 }
 
 #[test]
+fn a_fault_on_what_another_one_still_holds_is_a_warning_and_one_after_its_heal_is_not() {
+    let two = |second: &str| {
+        let first = "[[fault]]\nname = \"a\"\nat = \"10s\"\nheal_after = \"6s\"\nstop = { target = \"app\" }\n";
+        let text = format!("{first}[[fault]]\nname = \"b\"\n{second}\n");
+        let resolved = resolve(&scenario(&text), Some(&topology()), true).unwrap();
+        let mut warnings = resolved.warnings.into_iter();
+        warnings.any(|w| {
+            w.message.contains("`b` hits `app") && w.message.contains("while `a` still holds it")
+        })
+    };
+    assert!(two("at = \"15s\"\npause = { target = \"app\" }"));
+    assert!(!two("at = \"16s\"\npause = { target = \"app\" }"));
+    assert!(!two("at = \"15s\"\nstart = { target = \"app\" }"));
+}
+
+#[test]
 fn no_plan_holds_a_password() {
     let plan = resolve(&scenario(&fault("\"app\"", "")), Some(&topology()), true)
         .unwrap()
