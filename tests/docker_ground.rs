@@ -73,7 +73,8 @@ fn a_port_that_a_container_has_is_named_with_the_container() {
 #[test]
 fn a_container_that_ends_is_named_with_its_last_words() {
     let place = Place::new();
-    let service = "  sick:\n    image: debian:bookworm-slim\n    command: [\"sh\", \"-c\", \"echo out of luck; exit 7\"]\n";
+    // With a healthcheck: without one it may be asked for its state before it has ended.
+    let service = "  sick:\n    image: debian:bookworm-slim\n    command: [\"sh\", \"-c\", \"echo out of luck; exit 7\"]\n    healthcheck: { test: [\"CMD\", \"true\"], interval: 5s }\n";
     let tiny = with_service(&place, "sick", service);
     let ran = run(&place, &tiny);
     assert_refused(

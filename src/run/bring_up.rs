@@ -2,6 +2,7 @@
 
 use super::ground::Ground;
 use super::{RunError, Spec};
+use crate::compose::topology::{Restart, Topology};
 use crate::engine::Engine;
 use crate::engine::docker::UpError;
 use crate::load;
@@ -13,6 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Where no topology sets a deadline.
 const READY_TIMEOUT: Duration = Duration::from_secs(120);
+/// Log lines shown of a container that ended.
+const LAST_WORDS: usize = 20;
 /// Between two probes of a workload that is not ready.
 const PROBE_AGAIN: Duration = Duration::from_millis(100);
 
@@ -51,7 +54,40 @@ pub async fn bring_up(
         .loads
         .iter()
         .map(|w| until_answered(w, deadline, ready_timeout, stop));
-    futures_util::future::try_join_all(probes).await.map(drop)
+    futures_util::future::try_join_all(probes).await?;
+    match (ground.docker(), &spec.topology) {
+        (Some(docker), Some(topology)) if !spec.attach => still_there(docker, topology).await,
+        _ => Ok(()),
+    }
+}
+
+/// A last look before the load: a container without a healthcheck may have ended since it was started, and what is
+/// measured then is not the topology that was asked for.
+async fn still_there(engine: &dyn Engine, topology: &Topology) -> Result<(), RunError> {
+    for container in engine.containers(&topology.project).await? {
+        let restart = topology
+            .services
+            .get(&container.service)
+            .and_then(|s| s.restart);
+        if !matches!(restart, None | Some(Restart::No)) {
+            continue;
+        }
+        let state = engine.state(&container.id).await?;
+        let code = state.exit_code.filter(|code| !state.running && *code != 0);
+        if let Some(code) = code {
+            let log = engine
+                .log_tail(&container.id, LAST_WORDS)
+                .await
+                .unwrap_or_default();
+            let why = format!("exited with code {code}");
+            return Err(RunError::Up(UpError::Failed {
+                container: container.name,
+                why,
+                log,
+            }));
+        }
+    }
+    Ok(())
 }
 
 async fn until_answered(
@@ -94,6 +130,8 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compose::topology::Service;
+    use crate::engine::simulated::Simulated;
     use crate::load::ProbeError;
 
     #[test]
@@ -103,5 +141,33 @@ mod tests {
         let text = with_causes(&error);
         assert!(text.starts_with("PostgreSQL does not answer as expected: "));
         assert!(text.contains("port"), "{text}");
+    }
+
+    fn topology(restart: Option<Restart>) -> Topology {
+        let service = Service {
+            restart,
+            ..Service::default()
+        };
+        Topology {
+            services: [("db".to_owned(), service)].into(),
+            ..Topology::default()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_container_that_ended_after_its_start_is_named_unless_it_ended_well_or_comes_back() {
+        let engine = Simulated::with_services(&["db"]);
+        let id = engine.containers("").await.unwrap()[0].id.clone();
+        let look = async |restart| still_there(&engine, &topology(restart)).await;
+        look(None).await.unwrap();
+        engine.crash(&id, 7);
+        let said = look(None).await.unwrap_err().to_string();
+        assert!(
+            said.contains("simulated-db-1") && said.contains("code 7"),
+            "{said}"
+        );
+        look(Some(Restart::Always)).await.unwrap();
+        engine.crash(&id, 0);
+        look(None).await.unwrap();
     }
 }
