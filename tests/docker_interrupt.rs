@@ -144,7 +144,7 @@ fn ctrl_c_after_the_heal() {
         heal_after: 1,
         ..Shape::default()
     };
-    let ran = interrupted_at("heal", &soon, "pause healed", Signal::INT);
+    let ran = interrupted_at("heal", &soon, "(pause, healed)", Signal::INT);
     assert_eq!(ran.json()["faults"][0]["heal_confirmed"], true);
 }
 
