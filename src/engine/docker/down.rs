@@ -1,12 +1,12 @@
 //! Taking down, and finding what any run left: by label only, so that nothing of anybody else is ever touched.
 
 use super::error::{Named, is_missing, status};
+use super::runs::Labelled;
 use super::{Docker, EngineError, labels};
 use crate::notice::{Notice, Notices};
 use bollard::errors::Error;
 use bollard::query_parameters::{
-    ListContainersOptionsBuilder, ListImagesOptionsBuilder, ListNetworksOptionsBuilder,
-    ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
+    ListImagesOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
     RemoveVolumeOptionsBuilder,
 };
 use futures_util::future;
@@ -218,25 +218,11 @@ impl Docker {
     }
 
     async fn remnants(&self, scope: &Scope) -> Result<Remnants, EngineError> {
-        let filters = scope.filter();
-        let containers = ListContainersOptionsBuilder::new()
-            .all(true)
-            .filters(&filters)
-            .build();
-        let networks = ListNetworksOptionsBuilder::new().filters(&filters).build();
-        let volumes = ListVolumesOptionsBuilder::new().filters(&filters).build();
-        let (containers, networks, volumes) = future::join3(
-            self.client.list_containers(Some(containers)),
-            self.client.list_networks(Some(networks)),
-            self.client.list_volumes(Some(volumes)),
-        )
-        .await;
-        let containers = containers.named(|| "listing containers".into())?;
-        let networks = networks.named(|| "listing networks".into())?;
-        let volumes = volumes
-            .named(|| "listing volumes".into())?
-            .volumes
-            .unwrap_or_default();
+        let Labelled {
+            containers,
+            networks,
+            volumes,
+        } = self.labelled(&scope.filter()).await?;
         Ok(Remnants {
             containers: containers
                 .into_iter()
