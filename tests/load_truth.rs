@@ -85,6 +85,7 @@ fn http(arrivals: Arrivals, port: u16, timeout: Duration) -> Workload {
         http2: false,
         ca_file: None,
         instance_header: "x-instance".into(),
+        traceparent: false,
         variables: vec![],
     };
     workload(arrivals, ClientSpec::Http(spec))
@@ -192,7 +193,7 @@ impl Folded {
         let mut all = lbtest::history::slot::new_histogram();
         self.seconds
             .values()
-            .for_each(|s| all.add(&s.latency).unwrap());
+            .for_each(|s| s.latency.add_to(&mut all));
         all
     }
 }

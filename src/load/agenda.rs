@@ -80,9 +80,7 @@ impl Agenda {
                     due,
                     waker: cx.waker().clone(),
                 }));
-                if due < self.armed.get() {
-                    self.kick.notify_one();
-                }
+                self.wants(due);
             }
             Poll::Pending
         })
@@ -98,6 +96,19 @@ impl Agenda {
             }
         }
         waiting.peek().map(|Reverse(e)| e.due)
+    }
+
+    /// The dispatcher is wanted at this moment: it is woken where its timer is set to a later one.
+    pub fn wants(&self, due: Offset) {
+        if due < self.armed.get() {
+            self.kick.notify_one();
+        }
+    }
+
+    /// Whether no further operation is wanted.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.closed.get()
     }
 
     /// The timer is set to this moment.

@@ -255,6 +255,54 @@ mod tests {
         assert!(all.iter().all(|(_, wait, _)| *wait <= LONGEST + PATIENCE));
     }
 
+    /// Five hundred that wait when the system comes back: when each makes its connection.
+    async fn return_of_five_hundred() -> Vec<Duration> {
+        let (gate, back) = (gate(), Duration::from_millis(100));
+        let made = Rc::new(RefCell::new(Vec::new()));
+        let mut all = JoinSet::new();
+        for _ in 0..500 {
+            let (gate, made) = (Rc::clone(&gate), Rc::clone(&made));
+            all.spawn_local(async move {
+                let attempt = || {
+                    let now = gate.clock.now().since_zero();
+                    made.borrow_mut().push(now);
+                    async move {
+                        if now >= back {
+                            Ok(())
+                        } else {
+                            Err(Class::Refused)
+                        }
+                    }
+                };
+                // A user who is refused comes again.
+                while gate.connect(|| None, attempt).await.is_err() {}
+            });
+        }
+        all.join_all().await;
+        let mut made = made.take();
+        made.retain(|at| *at >= back);
+        made
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_waited_come_back_one_first_and_the_others_spread() {
+        let made = LocalSet::new().run_until(return_of_five_hundred()).await;
+        assert_eq!(made.len(), 500, "one connection each");
+        let ms = Duration::from_millis;
+        let within = |from: Duration, to: Duration| {
+            made.iter()
+                .filter(|at| (from..to).contains(&(**at - made[0])))
+                .count()
+        };
+        assert_eq!(within(Duration::ZERO, ms(1)), 1, "the one that tries");
+        // 499 over 4 ms, and tokio's tick of 1 ms.
+        assert_eq!(within(ms(1), ms(7)), 499);
+        for from in 1..6 {
+            let n = within(ms(from), ms(from + 1));
+            assert!(n <= 165, "{n} in one millisecond");
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_hanging_attempt_holds_up_nobody_for_long() {
         LocalSet::new()

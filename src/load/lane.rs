@@ -3,6 +3,7 @@
 use super::agenda::Agenda;
 use super::arrivals::{Schedule, Slice};
 use super::client::{Client, ClientPlan};
+use super::deadline::Deadlines;
 use super::gate::Gate;
 use super::ledger::{Ledger, Ticket};
 use super::values::{Draw, seed_of};
@@ -79,6 +80,7 @@ pub struct Lane {
     /// Its books.
     pub ledger: Rc<Ledger>,
     client: Rc<Client>,
+    deadlines: Rc<Deadlines>,
     agenda: Rc<Agenda>,
     source: Source,
     /// Users that are not done.
@@ -134,10 +136,13 @@ impl Lane {
             clock,
             load.seed ^ u64::try_from(worker).unwrap_or(0).rotate_left(48),
         );
-        let client = Rc::new(Client::new(load.client.clone(), gate, Rc::clone(&ledger)));
+        let plan = load.client.clone();
+        let deadlines = Rc::new(Deadlines::new(plan.timeout(), Rc::clone(agenda)));
+        let client = Client::new(plan, gate, Rc::clone(&ledger), Rc::clone(&deadlines));
         Self {
             ledger,
-            client,
+            client: Rc::new(client),
+            deadlines,
             agenda: Rc::clone(agenda),
             source,
             users: Rc::default(),
@@ -198,6 +203,11 @@ impl Lane {
         }
     }
 
+    /// Wakes the operations whose time is up, and tells the next deadline.
+    pub fn fire(&self, now: Offset) -> Option<Offset> {
+        self.deadlines.fire(now)
+    }
+
     /// Dispatches the next arrival.
     pub fn dispatch_next(&mut self, draining: &Rc<Cell<bool>>) {
         let Source::Open { slice, next, limit } = &mut self.source else {
@@ -210,7 +220,8 @@ impl Lane {
             self.ledger.dropped(intended);
             return;
         }
-        let ticket = self.ledger.expect(intended).dispatch();
+        let now = self.ledger.clock().now();
+        let ticket = self.ledger.expect(intended).dispatch(now);
         self.start(
             Draw {
                 seed: self.seed,
@@ -288,20 +299,32 @@ struct User {
 impl User {
     /// One operation after the other. User `u` of `n` has the global indices u, u + n, u + 2n, ….
     async fn run(&self, first: super::ledger::Expected) {
-        let mut expected = first;
-        let mut index = u64::try_from(self.number).unwrap_or(0);
-        while expected.intended() < self.end && self.agenda.reached(expected.intended()).await {
-            let began = self.ledger.clock().now();
-            let draw = Draw {
-                seed: self.seed,
-                index,
-            };
-            self.client.operate(draw, expected.dispatch()).await;
-            index += u64::try_from(self.all).unwrap_or(1);
-            let done = self.ledger.clock().now();
+        let (clock, step) = (self.ledger.clock(), u64::try_from(self.all).unwrap_or(1));
+        let mut draw = Draw {
+            seed: self.seed,
+            index: u64::try_from(self.number).unwrap_or(0),
+        };
+        let (mut expected, mut now) = (first, clock.now());
+        loop {
+            let intended = expected.intended();
+            if intended >= self.end || self.agenda.is_closed() {
+                return;
+            }
+            if intended > now {
+                if !self.agenda.reached(intended).await {
+                    return;
+                }
+                now = clock.now();
+            }
+            let done = self.client.operate(draw, expected.dispatch(now)).await;
+            draw.index += step;
             expected = self.ledger.expect(done + self.think);
-            if done - began < AT_ONCE {
+            // Without a pause to think, the next operation is intended at this very moment.
+            let at_once = done - now < AT_ONCE;
+            now = done;
+            if at_once {
                 tokio::task::yield_now().await;
+                now = clock.now();
             }
         }
     }

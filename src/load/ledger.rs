@@ -4,12 +4,13 @@
 //! runs out of time, is cut off with everything else — the ticket records exactly one operation, at the latest
 //! when it is dropped. So `scheduled = ok + failed + unknown + dropped` holds by construction.
 
+use super::order::{Key, Order};
 use crate::clock::{Clock, Offset};
 use crate::history::slot::new_histogram;
+use crate::history::trace::TraceId;
 use crate::history::{Class, Delta, InstanceId, Operation, Outcome, Recorder};
 use hdrhistogram::Histogram;
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// The books. Shared by the operations of one thread.
@@ -25,10 +26,9 @@ struct Books {
     lateness: Histogram<u32>,
     scheduled: u64,
     in_flight: usize,
-    /// Expected and running operations by intended time: true while open. The front is always open.
-    open: VecDeque<(Offset, bool)>,
-    /// Number of the first entry of `open`.
-    first: u64,
+    /// Expected and running operations, by intended time: entries are made in that order. Arrivals come in order, and a
+    /// user's next operation is entered when the one before it is over, at that time plus the same think time.
+    open: Order<Offset>,
 }
 
 /// What is sent at a flush.
@@ -48,7 +48,7 @@ pub struct Page {
 #[derive(Debug)]
 pub struct Expected {
     ledger: Rc<Ledger>,
-    number: u64,
+    key: Key,
     intended: Offset,
     dispatched: bool,
 }
@@ -56,9 +56,12 @@ pub struct Expected {
 /// One operation under way.
 #[derive(Debug)]
 pub struct Ticket {
+    /// When it was dispatched.
+    began: Offset,
     entry: Expected,
     sent: Cell<Option<Offset>>,
     write: Cell<bool>,
+    trace: Cell<Option<TraceId>>,
     finished: Cell<bool>,
 }
 
@@ -71,8 +74,7 @@ impl Ledger {
             lateness: new_histogram(),
             scheduled: 0,
             in_flight: 0,
-            open: VecDeque::new(),
-            first: 0,
+            open: Order::default(),
         };
         Rc::new(Self {
             clock,
@@ -89,12 +91,9 @@ impl Ledger {
     /// An operation is going to be intended at this moment: nothing before it is complete until it is over.
     #[must_use]
     pub fn expect(self: &Rc<Self>, intended: Offset) -> Expected {
-        let mut books = self.books.borrow_mut();
-        let number = books.first + u64::try_from(books.open.len()).unwrap_or(0);
-        books.open.push_back((intended, true));
         Expected {
             ledger: Rc::clone(self),
-            number,
+            key: self.books.borrow_mut().open.push(intended),
             intended,
             dispatched: false,
         }
@@ -133,21 +132,7 @@ impl Ledger {
             delta: books.recorder.take().unwrap_or_default(),
             lateness: std::mem::replace(&mut books.lateness, new_histogram()),
             in_flight: books.in_flight,
-            // Entries are made in the order of their intended time: arrivals come in order, and a user's next
-            // operation is entered when the one before it is over, at that time plus the same think time.
-            oldest_open: books.open.front().map(|(at, _)| *at),
-        }
-    }
-
-    fn close(&self, number: u64) {
-        let mut books = self.books.borrow_mut();
-        let at = usize::try_from(number.saturating_sub(books.first)).unwrap_or(usize::MAX);
-        if let Some(entry) = books.open.get_mut(at) {
-            entry.1 = false;
-        }
-        while books.open.front().is_some_and(|(_, open)| !open) {
-            books.open.pop_front();
-            books.first += 1;
+            oldest_open: books.open.first().map(|(_, at)| *at),
         }
     }
 }
@@ -159,10 +144,10 @@ impl Expected {
         self.intended
     }
 
-    /// It is handed to a client now.
+    /// It is handed to a client now, at `now`.
     #[must_use]
-    pub fn dispatch(mut self) -> Ticket {
-        let late = self.ledger.clock.now() - self.intended;
+    pub fn dispatch(mut self, now: Offset) -> Ticket {
+        let late = now - self.intended;
         let mut books = self.ledger.books.borrow_mut();
         books.scheduled += 1;
         books.in_flight += 1;
@@ -173,9 +158,11 @@ impl Expected {
         drop(books);
         self.dispatched = true;
         Ticket {
+            began: now,
             entry: self,
             sent: Cell::new(None),
             write: Cell::new(false),
+            trace: Cell::new(None),
             finished: Cell::new(false),
         }
     }
@@ -183,9 +170,10 @@ impl Expected {
 
 impl Drop for Expected {
     fn drop(&mut self) {
-        self.ledger.close(self.number);
+        let mut books = self.ledger.books.borrow_mut();
+        books.open.remove(self.key);
         if self.dispatched {
-            self.ledger.books.borrow_mut().in_flight -= 1;
+            books.in_flight -= 1;
         }
     }
 }
@@ -197,9 +185,26 @@ impl Ticket {
         &self.entry.ledger
     }
 
+    /// When it was handed to its client.
+    #[must_use]
+    pub fn began(&self) -> Offset {
+        self.began
+    }
+
     /// Whether the operation is a write; to be told before anything is sent.
     pub fn is_write(&self, write: bool) {
         self.write.set(write);
+    }
+
+    /// Its request names this trace.
+    pub fn traced(&self, trace: TraceId) {
+        self.trace.set(Some(trace));
+    }
+
+    /// The trace that its request names.
+    #[must_use]
+    pub fn trace(&self) -> Option<TraceId> {
+        self.trace.get()
     }
 
     /// The first byte is handed to the kernel now.
@@ -244,16 +249,15 @@ impl Ticket {
         }
     }
 
-    /// The operation is over now.
-    pub fn finish(self, outcome: Outcome, instance: Option<InstanceId>) {
-        self.record(outcome, instance);
+    /// The operation is over now; tells when that is.
+    pub fn finish(self, outcome: Outcome, instance: Option<InstanceId>) -> Offset {
+        let done = self.entry.ledger.clock.now();
+        self.finished.set(true);
+        self.record(outcome, instance, done);
+        done
     }
 
-    fn record(&self, outcome: Outcome, instance: Option<InstanceId>) {
-        if self.finished.replace(true) {
-            return;
-        }
-        let done = self.entry.ledger.clock.now();
+    fn record(&self, outcome: Outcome, instance: Option<InstanceId>, done: Offset) {
         let op = Operation {
             intended: self.entry.intended,
             sent: self.sent.get(),
@@ -261,14 +265,20 @@ impl Ticket {
             outcome,
             instance,
         };
-        self.entry.ledger.books.borrow_mut().recorder.record(&op);
+        // What was never sent named no trace.
+        let trace = self.trace.get().filter(|_| self.was_sent());
+        let mut books = self.entry.ledger.books.borrow_mut();
+        books.recorder.record_traced(&op, trace);
     }
 }
 
 /// A ticket that nobody finished was cut off.
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.record(self.unanswered(Class::Aborted), None);
+        if !self.finished.get() {
+            let now = self.entry.ledger.clock.now();
+            self.record(self.unanswered(Class::Aborted), None, now);
+        }
     }
 }
 
@@ -286,9 +296,13 @@ mod tests {
         let ledger = ledger();
         ledger
             .expect(Offset::from_millis(1))
-            .dispatch()
+            .dispatch(Offset::from_millis(1))
             .finish(Outcome::Ok, None);
-        drop(ledger.expect(Offset::from_millis(2)).dispatch());
+        drop(
+            ledger
+                .expect(Offset::from_millis(2))
+                .dispatch(Offset::from_millis(2)),
+        );
         ledger.dropped(Offset::from_millis(3));
         drop(ledger.expect(Offset::from_millis(4)));
         let page = ledger.page();
@@ -310,7 +324,7 @@ mod tests {
     #[test]
     fn a_write_is_unknown_only_once_it_was_sent() {
         let ledger = ledger();
-        let ticket = ledger.expect(Offset::ZERO).dispatch();
+        let ticket = ledger.expect(Offset::ZERO).dispatch(Offset::ZERO);
         ticket.is_write(true);
         assert_eq!(ticket.unanswered(Class::Reset), Outcome::Fail(Class::Reset));
         ticket.sent_now();
@@ -322,7 +336,8 @@ mod tests {
     fn the_watermark_waits_for_the_oldest_open_operation() {
         let ledger = ledger();
         let tickets: Vec<_> = (1..=3)
-            .map(|ms| ledger.expect(Offset::from_millis(ms)).dispatch())
+            .map(Offset::from_millis)
+            .map(|at| ledger.expect(at).dispatch(at))
             .collect();
         let mut tickets = tickets.into_iter();
         let (first, second) = (tickets.next().unwrap(), tickets.next().unwrap());

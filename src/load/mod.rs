@@ -10,13 +10,16 @@
 mod agenda;
 pub mod arrivals;
 mod client;
+mod deadline;
 pub mod gate;
 pub mod http;
 mod lane;
 pub mod ledger;
 pub mod net;
+mod order;
 pub mod postgres;
 mod probe;
+mod send;
 pub mod timer;
 pub mod values;
 mod worker;
@@ -25,7 +28,8 @@ pub use crate::history::Flush;
 pub use probe::{ProbeError, probe};
 
 use crate::clock::Clock;
-use crate::scenario::Workload;
+use crate::history::trace::RunTraces;
+use crate::scenario::{Arrivals, Workload};
 use client::ClientPlan;
 use lane::PreparedLoad;
 use std::sync::Arc;
@@ -138,6 +142,26 @@ pub fn check(loads: &[Workload]) -> Result<(), LoadError> {
     loads.iter().try_for_each(|load| client_of(load).map(drop))
 }
 
+/// Has the kernel make room for so many open files now. It doubles its table when the next one does not fit, and with
+/// several threads each time waits for a grace period of RCU, some 16 ms on an idle machine: of a worker, in the middle of
+/// an outage, at the cost of every workload.
+fn make_room(files: usize) {
+    let room = i32::try_from(files.min(1 << 20)).unwrap_or(0);
+    if let Ok(any) = std::fs::File::open("/dev/null") {
+        // Where it cannot be made (the limit is lower), the table grows as it is needed.
+        let _ = rustix::io::fcntl_dupfd_cloexec(any, room);
+    }
+}
+
+/// Connections that workloads may have at once, and what else is open.
+fn most_files(loads: &[Workload]) -> usize {
+    let most = |load: &Workload| match &load.arrivals {
+        Arrivals::Open { .. } => load.max_in_flight,
+        Arrivals::Closed { users, .. } => *users,
+    };
+    loads.iter().map(most).fold(128, usize::saturating_add)
+}
+
 fn client_of(load: &Workload) -> Result<ClientPlan, LoadError> {
     ClientPlan::new(&load.client).map_err(|source| LoadError::Spec {
         load: load.name.clone(),
@@ -156,8 +180,11 @@ pub fn start(
     flushes: UnboundedSender<Flush>,
 ) -> Result<LoadHandle, LoadError> {
     raise_descriptor_limit();
+    make_room(most_files(&spec.loads));
+    let traces = RunTraces::of(clock.wall_zero(), spec.seed);
     let prepare = |(index, load): (usize, &Workload)| {
-        Ok(PreparedLoad::new(load, client_of(load)?, spec.seed, index))
+        let client = client_of(load)?.traced(traces.load(index));
+        Ok(PreparedLoad::new(load, client, spec.seed, index))
     };
     let loads: Arc<[PreparedLoad]> = spec
         .loads

@@ -1,6 +1,8 @@
 //! Names, TCP connections and TLS.
 
 use crate::history::Class;
+use futures_util::future::{FutureExt, LocalBoxFuture};
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -12,7 +14,7 @@ use std::path::Path;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -24,14 +26,49 @@ use tokio_rustls::client::TlsStream;
 /// How long an answer of the resolver is used for further connections: a burst of new connections asks once.
 const NAME_TTL: Duration = Duration::from_secs(1);
 
+/// A resolver that does not answer is asked again after this, while the earlier questions are still waited for.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// Questions under way at once. Each holds a thread until the resolver gives up, and nothing can end it earlier.
+const MAX_QUESTIONS: usize = 8;
+
 /// The addresses of one peer. A name is resolved anew for every reconnect (at most once a second, and again
 /// after a failed connection), because a container that comes back may have another address.
-#[derive(Debug)]
 pub struct Peer {
     host: String,
     port: u16,
     known: RefCell<Option<(Rc<[SocketAddr]>, Instant)>>,
-    asking: Mutex<()>,
+    asking: Mutex<Questions>,
+}
+
+/// Questions to the resolver: they outlive the operation that asked, so that the next one asks no further thread.
+#[derive(Default)]
+struct Questions {
+    open: FuturesUnordered<LocalBoxFuture<'static, io::Result<Vec<SocketAddr>>>>,
+    asked: Option<Instant>,
+}
+
+impl Questions {
+    /// What came while nobody waited may be old by any amount.
+    fn forget_unheard(&mut self) {
+        while let Some(Some(_)) = self.open.next().now_or_never() {}
+    }
+
+    async fn answer(&mut self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        loop {
+            let due = self.asked.is_none_or(|at| at.elapsed() >= ASK_AGAIN);
+            if due || self.open.is_empty() {
+                self.asked = Some(Instant::now());
+                if self.open.len() < MAX_QUESTIONS {
+                    let asked = (host.to_owned(), port);
+                    let answer = async { Ok(tokio::net::lookup_host(asked).await?.collect()) };
+                    self.open.push(answer.boxed_local());
+                }
+            }
+            if let Ok(Some(answer)) = tokio::time::timeout(ASK_AGAIN, self.open.next()).await {
+                return answer;
+            }
+        }
+    }
 }
 
 impl Peer {
@@ -46,7 +83,7 @@ impl Peer {
             host,
             port,
             known: RefCell::default(),
-            asking: Mutex::new(()),
+            asking: Mutex::default(),
         }
     }
 
@@ -57,14 +94,14 @@ impl Peer {
         if let Some(fresh) = self.fresh() {
             return Ok(fresh);
         }
-        let _one_at_a_time = self.asking.lock().await;
+        let mut questions = self.asking.lock().await;
         if let Some(fresh) = self.fresh() {
             return Ok(fresh);
         }
-        let found = tokio::net::lookup_host((self.host.as_str(), self.port))
-            .await
-            .map_err(|_| Class::Dns)?;
-        let found: Rc<[SocketAddr]> = found.collect();
+        questions.forget_unheard();
+        let answer = questions.answer(&self.host, self.port).await;
+        let found: Rc<[SocketAddr]> = answer.map_err(|_| Class::Dns)?.into();
+        questions.open.clear();
         if found.is_empty() {
             return Err(Class::Dns);
         }
@@ -106,6 +143,17 @@ impl Peer {
             }
         }
         Err(last)
+    }
+}
+
+/// The class of an error beneath a protocol library. A frame that the end of the stream cut short is told by the
+/// libraries' codec (tokio-util's `Decoder::decode_eof`) as an error that is no system call's and has no kind.
+#[must_use]
+pub fn class_beneath(error: &io::Error) -> Class {
+    if error.kind() == io::ErrorKind::Other && error.raw_os_error().is_none() {
+        Class::EndOfStream
+    } else {
+        Class::of_io(error.kind())
     }
 }
 
@@ -228,6 +276,27 @@ pub enum Stream {
     Plain(TcpStream),
     /// Over TLS.
     Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    /// Reads what has come already, as far as the runtime knows of it from its last look at the kernel: where it has
+    /// seen nothing, the kernel is not asked.
+    ///
+    /// # Errors
+    /// `WouldBlock` where there is nothing; else those of the connection.
+    pub fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(tcp) => tcp.try_read(into),
+            Self::Tls(tls) => {
+                let mut into = ReadBuf::new(into);
+                let mut cx = Context::from_waker(Waker::noop());
+                match Pin::new(tls).poll_read(&mut cx, &mut into) {
+                    Poll::Ready(read) => read.map(|()| into.filled().len()),
+                    Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+                }
+            }
+        }
+    }
 }
 
 impl AsyncRead for Stream {

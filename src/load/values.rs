@@ -4,6 +4,7 @@
 //! nothing else: the same run has the same values whatever the number of workers, and two workers never hand
 //! out one number of a sequence twice. Text is split at its variables once, so that rendering only copies.
 
+use crate::history::trace::mix;
 use crate::scenario::{ValueSource, Variable};
 use std::io::Write;
 use std::sync::Arc;
@@ -21,14 +22,6 @@ pub struct Draw {
 #[must_use]
 pub fn seed_of(seed: u64, load: usize) -> u64 {
     mix(seed ^ mix(u64::try_from(load).unwrap_or(u64::MAX).wrapping_add(1)))
-}
-
-/// The finalizer of SplitMix64 (Steele, Lea, Flood 2014): a bijection whose outputs pass BigCrush.
-fn mix(x: u64) -> u64 {
-    let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
 }
 
 impl Draw {
@@ -155,6 +148,13 @@ impl Template {
             } => values.iter().any(|v| test(v)),
             Part::Value { .. } | Part::Text(_) => false,
         })
+    }
+
+    /// Whether the text is the same for every arrival.
+    #[must_use]
+    pub fn is_constant(&self) -> bool {
+        let mut parts = self.parts.iter();
+        parts.all(|part| matches!(part, Part::Text(_)))
     }
 
     /// Appends the text for one arrival.

@@ -11,9 +11,8 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::runtime::Runtime;
+use tokio::runtime::{LocalOptions, LocalRuntime};
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::task::LocalSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -60,11 +59,11 @@ pub struct WorkerSummary {
 ///
 /// # Errors
 /// Where the kernel gives no epoll, eventfd or timerfd.
-pub fn prepare(clock: &Clock) -> Result<(Runtime, Timer), LoadError> {
+pub fn prepare(clock: &Clock) -> Result<(LocalRuntime, Timer), LoadError> {
     let prepare = || -> io::Result<_> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
-            .build()?;
+            .build_local(LocalOptions::default())?;
         let timer = {
             let _context = runtime.enter();
             Timer::new(clock)?
@@ -75,35 +74,26 @@ pub fn prepare(clock: &Clock) -> Result<(Runtime, Timer), LoadError> {
 }
 
 /// Runs until every operation is over.
-pub fn run(assignment: &Assignment, runtime: Runtime, timer: Timer) -> WorkerSummary {
-    let local = LocalSet::new();
+pub fn run(assignment: &Assignment, runtime: LocalRuntime, timer: Timer) -> WorkerSummary {
     let mut worker = Worker::new(assignment, timer);
     let abort = assignment.abort.clone();
-    runtime.block_on(local.run_until(async {
+    runtime.block_on(async {
         tokio::select! {
             biased;
             () = abort.cancelled() => {}
             // Operations are polled from within: tokio's budget for one task does not fit them all.
             () = tokio::task::unconstrained(worker.run()) => {}
         }
-    }));
-    {
-        // What is still under way is cut off here: each ticket records itself as it is dropped.
-        let _context = runtime.enter();
-        drop(local);
-    }
+    });
+    // What is still under way is cut off here: each ticket records itself as it is dropped. A name server that does
+    // not answer must not hold up the end.
+    runtime.shutdown_background();
     worker.flush();
     let scheduled = worker
         .lanes
         .iter()
         .map(|lane| lane.ledger.scheduled())
         .collect();
-    {
-        let _context = runtime.enter();
-        drop(worker);
-    }
-    // A name server that does not answer must not hold up the end.
-    runtime.shutdown_background();
     WorkerSummary {
         cpu_time: thread_cpu_time(),
         scheduled,
@@ -171,6 +161,7 @@ impl<'a> Worker<'a> {
             let full = self.dispatch(clock.now());
             let now = clock.now();
             let alarm = self.agenda.fire(now);
+            let deadline = self.lanes.iter().filter_map(|lane| lane.fire(now)).min();
             if now >= flush_at {
                 self.flush();
                 flush_at = now + FLUSH_EVERY;
@@ -179,7 +170,13 @@ impl<'a> Worker<'a> {
             if self.draining.get() && self.lanes.iter().all(|lane| lane.ledger.in_flight() == 0) {
                 return;
             }
-            let next = self.lanes.iter().filter_map(Lane::next).chain(alarm).min();
+            let next = self
+                .lanes
+                .iter()
+                .filter_map(Lane::next)
+                .chain(alarm)
+                .chain(deadline)
+                .min();
             let wake = next.map_or(flush_at, |at| at.max(now + self.tick).min(flush_at));
             self.agenda.arm(wake);
             if full || wake <= clock.now() || self.timer.set(wake).is_err() {

@@ -293,6 +293,14 @@ impl Proxy {
 }
 
 fn serve_proxy(client: TcpStream, shared: &Shared, upstream: u16) {
+    if shared.failure() == Some(Failure::Hang) {
+        // Nothing of it reaches the server behind: a database begins and ends a process for each connection, and is slow
+        // for as long as that takes when all of them end together.
+        let _ = (&client).read(&mut [0; 4096]);
+        hang(shared);
+        let _ = client.shutdown(Shutdown::Both);
+        return;
+    }
     let Ok(server) = TcpStream::connect(("127.0.0.1", upstream)) else {
         return;
     };
@@ -306,6 +314,13 @@ fn serve_proxy(client: TcpStream, shared: &Shared, upstream: u16) {
     });
 }
 
+/// Waits as long as it hangs.
+fn hang(shared: &Shared) {
+    while shared.failure() == Some(Failure::Hang) && !shared.ended.load(Ordering::SeqCst) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 fn copy(mut from: TcpStream, mut to: TcpStream, shared: &Shared) {
     let mut bytes = [0; 4096];
     while let Ok(n @ 1..) = from.read(&mut bytes) {
@@ -317,11 +332,7 @@ fn copy(mut from: TcpStream, mut to: TcpStream, shared: &Shared) {
             }
             // Swallowed: and a stream with a hole is not gone on with.
             Some(Failure::Hang) => {
-                while shared.failure() == Some(Failure::Hang)
-                    && !shared.ended.load(Ordering::SeqCst)
-                {
-                    std::thread::sleep(Duration::from_millis(5));
-                }
+                hang(shared);
                 break;
             }
             Some(Failure::Refuse | Failure::Reset) => {

@@ -9,18 +9,22 @@
 use super::parser::{Parser, Progress, Sink};
 use super::plan::{HttpPlan, PreparedRequest};
 use super::search::Search;
+use crate::clock::Offset;
 use crate::history::{Class, InstanceId, Outcome};
+use crate::load::deadline::Deadlines;
 use crate::load::gate::Gate;
 use crate::load::ledger::{Ledger, Ticket};
 use crate::load::net::{Peer, Stream};
+use crate::load::send::send;
 use crate::load::values::Draw;
 use bytes::BytesMut;
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::pin::Pin;
+use std::io::ErrorKind;
+use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+use tokio::io::AsyncReadExt;
 
 const READ_SIZE: usize = 16 * 1024;
 
@@ -29,16 +33,20 @@ pub struct Http1 {
     plan: Arc<HttpPlan>,
     peer: Peer,
     gate: Gate,
+    deadlines: Rc<Deadlines>,
     /// First in, first out: every connection is used in turn, so that each instance behind a balancer of
     /// connections has its share.
-    idle: RefCell<VecDeque<Connection>>,
+    idle: RefCell<VecDeque<Box<Connection>>>,
 }
 
 struct Connection {
     stream: Stream,
+    parser: Parser,
+    /// Who gave the last answer.
+    instance: Option<InstanceId>,
     buf: BytesMut,
+    /// Room for a request that differs from arrival to arrival.
     out: Vec<u8>,
-    scratch: Vec<u8>,
 }
 
 /// A complete answer.
@@ -52,6 +60,7 @@ struct Answer {
 struct Reading<'a> {
     instance_header: &'a str,
     ledger: &'a Ledger,
+    last_instance: Option<InstanceId>,
     instance: Option<InstanceId>,
     search: Option<Search<'a>>,
 }
@@ -65,6 +74,10 @@ impl Sink for Reading<'_> {
         }
     }
 
+    fn repeated(&mut self) {
+        self.instance = self.last_instance;
+    }
+
     fn body(&mut self, piece: &[u8]) {
         if let Some(search) = &mut self.search {
             search.feed(piece);
@@ -75,12 +88,13 @@ impl Sink for Reading<'_> {
 impl Http1 {
     /// Clients without connections.
     #[must_use]
-    pub fn new(plan: Arc<HttpPlan>, gate: Gate) -> Self {
+    pub fn new(plan: Arc<HttpPlan>, gate: Gate, deadlines: Rc<Deadlines>) -> Self {
         let peer = Peer::new(&plan.host, plan.port);
         Self {
             plan,
             peer,
             gate,
+            deadlines,
             idle: RefCell::default(),
         }
     }
@@ -93,19 +107,23 @@ impl Http1 {
         }
     }
 
-    /// Does one operation and records it.
-    pub async fn operate(&self, draw: Draw, ticket: Ticket) {
+    /// Does one operation and records it; tells when it was over.
+    pub async fn operate(&self, draw: Draw, ticket: Ticket) -> Offset {
         let request = self.plan.choose(draw);
         ticket.is_write(request.write);
-        let (outcome, instance) =
-            match tokio::time::timeout(self.plan.timeout, self.exchange(request, draw, &ticket))
-                .await
-            {
-                Ok(Ok(answer)) => (judge(request, &answer), answer.instance),
-                Ok(Err(class)) => (ticket.unanswered(class), None),
-                Err(_) => (ticket.timed_out(), None),
-            };
-        ticket.finish(outcome, instance);
+        if let Some(trace) = self.plan.trace(draw) {
+            ticket.traced(trace);
+        }
+        let answer = {
+            let exchange = pin!(self.exchange(request, draw, &ticket));
+            self.deadlines.within(ticket.began(), exchange).await
+        };
+        let (outcome, instance) = match answer {
+            Some(Ok(answer)) => (judge(request, &answer), answer.instance),
+            Some(Err(class)) => (ticket.unanswered(class), None),
+            None => (ticket.timed_out(), None),
+        };
+        ticket.finish(outcome, instance)
     }
 
     async fn exchange(
@@ -122,10 +140,8 @@ impl Http1 {
                     .await?
             }
         };
-        connection.out.clear();
-        request.render(draw, &mut connection.out, &mut connection.scratch);
         let (answer, reusable) = connection
-            .exchange(request, &self.plan.instance_header, ticket)
+            .exchange(request, draw, &self.plan.instance_header, ticket)
             .await?;
         if reusable && self.plan.keep_alive {
             self.idle.borrow_mut().push_back(connection);
@@ -133,7 +149,7 @@ impl Http1 {
         Ok(answer)
     }
 
-    fn take_idle(&self) -> Option<Connection> {
+    fn take_idle(&self) -> Option<Box<Connection>> {
         loop {
             let mut connection = self.idle.borrow_mut().pop_front()?;
             if connection.is_quiet() {
@@ -142,7 +158,7 @@ impl Http1 {
         }
     }
 
-    async fn open(&self) -> Result<Connection, Class> {
+    async fn open(&self) -> Result<Box<Connection>, Class> {
         let opening = async {
             let tcp = self.peer.connect(self.plan.connect_timeout).await?;
             match &self.plan.tls {
@@ -153,12 +169,13 @@ impl Http1 {
         let stream = tokio::time::timeout(self.plan.connect_timeout, opening)
             .await
             .map_err(|_| Class::ConnectTimeout)??;
-        Ok(Connection {
+        Ok(Box::new(Connection {
             stream,
+            parser: Parser::new(false),
+            instance: None,
             buf: BytesMut::with_capacity(READ_SIZE),
             out: Vec::new(),
-            scratch: Vec::new(),
-        })
+        }))
     }
 }
 
@@ -176,42 +193,42 @@ impl Connection {
     /// Nothing has come since the last answer: no end, no error, no bytes. The runtime knows of what arrived up
     /// to its last look at the kernel; nothing is asked of the kernel where it has seen nothing.
     fn is_quiet(&mut self) -> bool {
-        let mut byte = [0; 1];
-        let mut cx = Context::from_waker(Waker::noop());
-        matches!(
-            Pin::new(&mut self.stream).poll_read(&mut cx, &mut ReadBuf::new(&mut byte)),
-            Poll::Pending
-        )
+        let read = self.stream.try_read(&mut [0; 1]);
+        read.is_err_and(|e| e.kind() == ErrorKind::WouldBlock)
     }
 
     async fn exchange(
         &mut self,
         request: &PreparedRequest,
+        draw: Draw,
         instance_header: &str,
         ticket: &Ticket,
     ) -> Result<(Answer, bool), Class> {
-        let unwritten = self.write(ticket).await;
+        let text = request.render(draw, ticket.trace(), &mut self.out);
+        let unwritten = send(&mut self.stream, text, ticket).await.err();
         let search = request.expect_body.as_deref().map(Search::new);
         let mut reading = Reading {
             instance_header,
             ledger: ticket.ledger(),
+            last_instance: self.instance,
             instance: None,
             search,
         };
-        let mut parser = Parser::new(request.is_head());
+        self.parser.next(request.is_head());
         // A server may answer and close before it has read everything: its answer counts.
-        let read = self.read(&mut parser, &mut reading).await;
+        let read = self.read(&mut reading).await;
         let reusable = match (read, unwritten) {
-            (Ok(()), unwritten) => parser.keep_alive() && unwritten.is_none(),
+            (Ok(()), unwritten) => self.parser.keep_alive() && unwritten.is_none(),
             (Err(_), Some(class)) | (Err(class), None) => return Err(class),
         };
         if !self.buf.is_empty() {
             return Err(Class::Protocol);
         }
         let expected_body = reading.search.is_none_or(|s| s.found());
+        self.instance = reading.instance;
         Ok((
             Answer {
-                status: parser.status(),
+                status: self.parser.status(),
                 expected_body,
                 instance: reading.instance,
             },
@@ -219,40 +236,15 @@ impl Connection {
         ))
     }
 
-    /// Writes the whole request; gives the class of an error.
-    async fn write(&mut self, ticket: &Ticket) -> Option<Class> {
-        ticket.sent_now();
-        let mut written = 0;
-        while written < self.out.len() {
-            match self.stream.write(&self.out[written..]).await {
-                Ok(0) => return Some(Class::EndOfStream),
-                Ok(n) => written += n,
-                Err(e) => {
-                    // Not one byte reached the kernel. (What TLS has buffered cannot be told.)
-                    if written == 0 && matches!(self.stream, Stream::Plain(_)) {
-                        ticket.not_sent();
-                    }
-                    return Some(Class::of_io(e.kind()));
-                }
-            }
-        }
-        if let Stream::Tls(tls) = &mut self.stream
-            && let Err(e) = tls.flush().await
-        {
-            return Some(Class::of_io(e.kind()));
-        }
-        None
-    }
-
-    async fn read(&mut self, parser: &mut Parser, reading: &mut Reading<'_>) -> Result<(), Class> {
+    async fn read(&mut self, reading: &mut Reading<'_>) -> Result<(), Class> {
         self.buf.clear();
         loop {
             self.buf.reserve(READ_SIZE);
             match self.stream.read_buf(&mut self.buf).await {
                 Ok(0) => {
-                    return parser.end().map_err(|_| Class::EndOfStream);
+                    return self.parser.end().map_err(|_| Class::EndOfStream);
                 }
-                Ok(_) => match parser.advance(&mut self.buf, reading) {
+                Ok(_) => match self.parser.advance(&mut self.buf, reading) {
                     Ok(Progress::More) => {}
                     Ok(Progress::Done) => return Ok(()),
                     Err(_) => return Err(Class::Protocol),

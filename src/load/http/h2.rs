@@ -6,19 +6,23 @@
 use super::plan::{HttpPlan, PreparedRequest};
 use super::search::Search;
 use crate::clock::Offset;
+use crate::history::trace::TraceId;
 use crate::history::{Class, InstanceId, Outcome};
+use crate::load::deadline::Deadlines;
 use crate::load::gate::{Gate, PATIENCE};
 use crate::load::ledger::{Ledger, Ticket};
-use crate::load::net::{Peer, Stream};
+use crate::load::net::{Peer, Stream, class_beneath};
 use crate::load::values::Draw;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::Request;
+use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, SendRequest};
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::cell::{Cell, RefCell};
 use std::error::Error as _;
 use std::future::Future;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -28,6 +32,7 @@ pub struct Http2 {
     peer: Peer,
     gate: Gate,
     ledger: Rc<Ledger>,
+    deadlines: Rc<Deadlines>,
     connection: RefCell<Option<Shared>>,
     connecting: tokio::sync::Mutex<()>,
 }
@@ -59,13 +64,19 @@ where
 impl Http2 {
     /// A client without connection.
     #[must_use]
-    pub fn new(plan: Arc<HttpPlan>, gate: Gate, ledger: Rc<Ledger>) -> Self {
+    pub fn new(
+        plan: Arc<HttpPlan>,
+        gate: Gate,
+        ledger: Rc<Ledger>,
+        deadlines: Rc<Deadlines>,
+    ) -> Self {
         let peer = Peer::new(&plan.host, plan.port);
         Self {
             plan,
             peer,
             gate,
             ledger,
+            deadlines,
             connection: RefCell::default(),
             connecting: tokio::sync::Mutex::default(),
         }
@@ -80,22 +91,26 @@ impl Http2 {
         }
     }
 
-    /// Does one operation and records it.
-    pub async fn operate(&self, draw: Draw, ticket: Ticket) {
+    /// Does one operation and records it; tells when it was over.
+    pub async fn operate(&self, draw: Draw, ticket: Ticket) -> Offset {
         let request = self.plan.choose(draw);
         ticket.is_write(request.write);
-        let (outcome, instance) =
-            match tokio::time::timeout(self.plan.timeout, self.exchange(request, draw, &ticket))
-                .await
-            {
-                Ok(Ok(done)) => done,
-                Ok(Err(class)) => (ticket.unanswered(class), None),
-                Err(_) => {
-                    self.retire(&ticket);
-                    (ticket.timed_out(), None)
-                }
-            };
-        ticket.finish(outcome, instance);
+        if let Some(trace) = self.plan.trace(draw) {
+            ticket.traced(trace);
+        }
+        let answer = {
+            let exchange = pin!(self.exchange(request, draw, &ticket));
+            self.deadlines.within(ticket.began(), exchange).await
+        };
+        let (outcome, instance) = match answer {
+            Some(Ok(done)) => done,
+            Some(Err(class)) => (ticket.unanswered(class), None),
+            None => {
+                self.retire(&ticket);
+                (ticket.timed_out(), None)
+            }
+        };
+        ticket.finish(outcome, instance)
     }
 
     /// A connection on which a request got no answer in time takes no further ones, as with HTTP/1.1, where each
@@ -115,20 +130,10 @@ impl Http2 {
         draw: Draw,
         ticket: &Ticket,
     ) -> Result<(Outcome, Option<InstanceId>), Class> {
-        let mut shared = self.shared().await?;
-        let message = self.message(request, draw).ok_or(Class::Protocol)?;
-        shared
-            .sender
-            .ready()
-            .await
-            .map_err(|e| class_of(&e, &shared.ended))?;
-        ticket.sent_now();
-        let response = shared.sender.send_request(message).await.map_err(|e| {
-            if e.is_canceled() {
-                ticket.not_sent();
-            }
-            class_of(&e, &shared.ended)
-        })?;
+        let message = self
+            .message(request, draw, ticket.trace())
+            .ok_or(Class::Protocol)?;
+        let (response, shared) = self.send(message, ticket).await?;
         let status = response.status().as_u16();
         let name = response
             .headers()
@@ -153,12 +158,69 @@ impl Http2 {
         Ok((outcome, instance))
     }
 
-    fn message(&self, request: &PreparedRequest, draw: Draw) -> Option<Request<Full<Bytes>>> {
+    /// Sends a request. A server may end a connection in good order at any time (GOAWAY): a request that was still
+    /// waiting to be written goes to another one, as with a kept connection of HTTP/1.1 that is found closed. What
+    /// was written is not sent again, and a connection that ends as soon as it is made is no kept one.
+    async fn send(
+        &self,
+        message: Request<Full<Bytes>>,
+        ticket: &Ticket,
+    ) -> Result<(Response<Incoming>, Shared), Class> {
+        let began = self.ledger.clock().now();
+        let mut message = message;
+        loop {
+            let mut shared = self.shared().await?;
+            let error = match shared.sender.ready().await {
+                Err(error) => error,
+                Ok(()) => {
+                    ticket.sent_now();
+                    let mut failed = match shared.sender.try_send_request(message).await {
+                        Ok(response) => return Ok((response, shared)),
+                        Err(failed) => failed,
+                    };
+                    let unsent = failed.take_message();
+                    let error = failed.into_error();
+                    self.leave(&shared);
+                    let Some(unsent) = unsent else {
+                        return Err(class_of(&error, &shared.ended));
+                    };
+                    ticket.not_sent();
+                    message = unsent;
+                    error
+                }
+            };
+            self.leave(&shared);
+            if shared.since >= began {
+                return Err(class_of(&error, &shared.ended));
+            }
+        }
+    }
+
+    /// A connection that has ended, or is about to, takes no further requests.
+    fn leave(&self, ended: &Shared) {
+        let mut connection = self.connection.borrow_mut();
+        if connection
+            .as_ref()
+            .is_some_and(|c| Rc::ptr_eq(&c.ended, &ended.ended))
+        {
+            connection.take();
+        }
+    }
+
+    fn message(
+        &self,
+        request: &PreparedRequest,
+        draw: Draw,
+        trace: Option<TraceId>,
+    ) -> Option<Request<Full<Bytes>>> {
         let mut path = Vec::new();
         request.path.render(draw, &mut path);
         let path = String::from_utf8(path).ok()?;
         let uri = format!("{}://{}{path}", self.plan.scheme, self.plan.authority);
         let mut builder = Request::builder().method(request.method.as_str()).uri(uri);
+        if let Some(trace) = trace {
+            builder = builder.header("traceparent", &trace.traceparent()[..]);
+        }
         for (name, value) in request
             .headers
             .iter()
@@ -244,7 +306,7 @@ fn class_of(error: &hyper::Error, ended: &Cell<Option<Class>>) -> Class {
     let mut source = error.source();
     while let Some(e) = source {
         if let Some(io) = e.downcast_ref::<std::io::Error>() {
-            return Class::of_io(io.kind());
+            return class_beneath(io);
         }
         source = e.source();
     }

@@ -4,7 +4,11 @@
 //! (differing lengths, a length beside chunks, bytes after the end) the response is refused: a load balancer
 //! that sends such a thing is a finding, not something to smooth over. Bytes may come in any pieces.
 
+#[path = "framing.rs"]
+mod framing;
+
 use bytes::{Buf, BytesMut};
+use framing::Framing;
 
 /// The longest head, and the longest trailer section.
 pub const MAX_HEAD: usize = 64 * 1024;
@@ -71,6 +75,16 @@ pub struct Parser {
     body: u64,
     /// Bytes of the unfinished head that were looked at already.
     looked_at: usize,
+    last: Option<Last>,
+}
+
+/// The final head before, as it came, and what it was read as. Most heads of one server are the same for the length
+/// of a second: what is the same byte for byte is the same response head, and is not read again.
+#[derive(Debug)]
+struct Last {
+    head: Vec<u8>,
+    status: u16,
+    framing: Framing,
 }
 
 impl Parser {
@@ -86,7 +100,17 @@ impl Parser {
             interim: 0,
             body: 0,
             looked_at: 0,
+            last: None,
         }
+    }
+
+    /// For the answer to the next request on the same connection.
+    pub fn next(&mut self, head_only: bool) {
+        let last = self.last.take();
+        *self = Self {
+            last,
+            ..Self::new(head_only)
+        };
     }
 
     /// The final status; zero before the head is complete.
@@ -189,6 +213,17 @@ impl Parser {
     }
 
     fn head(&mut self, buf: &mut BytesMut, sink: &mut impl Sink) -> Result<(), Malformed> {
+        if let Some(last) = self
+            .last
+            .as_ref()
+            .filter(|last| buf.starts_with(&last.head))
+        {
+            let (length, status, framing) = (last.head.len(), last.status, last.framing);
+            self.begin_body(status, framing);
+            sink.repeated();
+            buf.advance(length);
+            return Ok(());
+        }
         // Only a new line end can complete a head: a head that comes byte by byte is not parsed at each byte.
         let news = buf
             .get(self.looked_at..)
@@ -201,6 +236,10 @@ impl Parser {
             } else {
                 Ok(())
             };
+        }
+        // A server may pass over empty lines before a request; before a response they are a rest of the last one.
+        if matches!(buf.first(), Some(b'\r' | b'\n')) {
+            return Err(Malformed::Head);
         }
         let mut headers = [const { std::mem::MaybeUninit::uninit() }; MAX_HEADERS];
         let mut response = httparse::Response::new(&mut []);
@@ -232,27 +271,57 @@ impl Parser {
             }
             200..=999 => {
                 let framing = Framing::of(response.version == Some(1), response.headers)?;
-                self.keep_alive = framing.keep_alive;
-                self.state = framing.state(self.head_only, status);
-                self.keep_alive &= self.state != State::UntilClose;
-                self.status = status;
+                self.begin_body(status, framing);
+                if matches!(self.state, State::Length(n) if n > MAX_BODY) {
+                    return Err(Malformed::TooLarge);
+                }
                 response
                     .headers
                     .iter()
                     .for_each(|h| sink.header(h.name, h.value));
+                self.remember(&buf[..length], status, framing);
             }
             _ => return Err(Malformed::Head),
         }
         buf.advance(length);
         self.looked_at = 0;
-        if matches!(self.state, State::Length(n) if n > MAX_BODY) {
-            return Err(Malformed::TooLarge);
-        }
         Ok(())
     }
 
+    fn begin_body(&mut self, status: u16, framing: Framing) {
+        self.status = status;
+        self.state = framing.state(self.head_only, status);
+        self.keep_alive = framing.keep_alive && self.state != State::UntilClose;
+        self.looked_at = 0;
+    }
+
+    fn remember(&mut self, head: &[u8], status: u16, framing: Framing) {
+        let mut bytes = self.last.take().map_or_else(Vec::new, |last| last.head);
+        bytes.clear();
+        bytes.extend_from_slice(head);
+        self.last = Some(Last {
+            head: bytes,
+            status,
+            framing,
+        });
+    }
+
     fn chunk_size(&mut self, buf: &mut BytesMut) -> Result<(), Malformed> {
+        // A line without a digit is zero to httparse, and would be the last chunk.
+        if buf.first().is_some_and(|b| !b.is_ascii_hexdigit()) {
+            return Err(Malformed::Chunk);
+        }
         match httparse::parse_chunk_size(buf) {
+            // httparse passes over whatever stands in an extension; a line feed there is a line end to others.
+            Ok(httparse::Status::Complete((line, _))) if buf[..line - 1].contains(&b'\n') => {
+                Err(Malformed::Chunk)
+            }
+            Ok(httparse::Status::Complete((line, _))) if line > MAX_CHUNK_LINE => {
+                Err(Malformed::TooLarge)
+            }
+            Ok(httparse::Status::Complete((_, size))) if size > MAX_BODY - self.body => {
+                Err(Malformed::TooLarge)
+            }
             Ok(httparse::Status::Complete((line, size))) => {
                 buf.advance(line);
                 self.state = if size == 0 {
@@ -295,10 +364,9 @@ impl Parser {
         };
         let seen = seen + line + 1;
         match &buf[..line] {
-            [] | [.., b'\n'] => return Err(Malformed::Chunk),
             b"\r" => self.state = State::Done,
-            [.., b'\r'] if seen <= MAX_HEAD => self.state = State::Trailer { seen },
-            [.., b'\r'] => return Err(Malformed::TooLarge),
+            [.., b'\r'] if seen > MAX_HEAD => return Err(Malformed::TooLarge),
+            [field @ .., b'\r'] if is_field(field) => self.state = State::Trailer { seen },
             _ => return Err(Malformed::Chunk),
         }
         buf.advance(line + 1);
@@ -310,79 +378,20 @@ impl Parser {
 pub trait Sink {
     /// A header field of the final response.
     fn header(&mut self, name: &str, value: &[u8]);
+    /// The final head is that of the response before on this connection, byte for byte: the same header fields.
+    fn repeated(&mut self);
     /// The next piece of the body, without chunk framing.
     fn body(&mut self, piece: &[u8]);
 }
 
-/// What the head says of the length of the body.
-struct Framing {
-    length: Option<u64>,
-    /// A transfer coding is there; `true`: chunked is the last one.
-    coded: Option<bool>,
-    keep_alive: bool,
-}
-
-impl Framing {
-    fn of(http11: bool, headers: &[httparse::Header<'_>]) -> Result<Self, Malformed> {
-        let mut framing = Self {
-            length: None,
-            coded: None,
-            keep_alive: http11,
-        };
-        let mut close = false;
-        for header in headers {
-            if header.name.eq_ignore_ascii_case("content-length") {
-                for value in header.value.split(|b| *b == b',') {
-                    let length = decimal(value.trim_ascii())?;
-                    if framing.length.is_some_and(|known| known != length) {
-                        return Err(Malformed::Framing);
-                    }
-                    framing.length = Some(length);
-                }
-            } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
-                if framing.coded == Some(true) {
-                    return Err(Malformed::Framing);
-                }
-                let last = header
-                    .value
-                    .rsplit(|b| *b == b',')
-                    .next()
-                    .unwrap_or_default();
-                framing.coded = Some(last.trim_ascii().eq_ignore_ascii_case(b"chunked"));
-            } else if header.name.eq_ignore_ascii_case("connection") {
-                for token in header.value.split(|b| *b == b',').map(<[u8]>::trim_ascii) {
-                    close |= token.eq_ignore_ascii_case(b"close");
-                    framing.keep_alive |= token.eq_ignore_ascii_case(b"keep-alive");
-                }
-            }
-        }
-        framing.keep_alive &= !close;
-        if framing.coded.is_some() && (framing.length.is_some() || !http11) {
-            return Err(Malformed::Framing);
-        }
-        Ok(framing)
-    }
-
-    fn state(&self, head_only: bool, status: u16) -> State {
-        match (self.coded, self.length) {
-            _ if head_only || matches!(status, 204 | 304) => State::Done,
-            (Some(true), _) => State::ChunkSize,
-            (Some(false), _) | (None, None) => State::UntilClose,
-            (None, Some(0)) => State::Done,
-            (None, Some(length)) => State::Length(length),
-        }
-    }
-}
-
-/// Digits only: no sign, no blanks, nothing empty.
-fn decimal(text: &[u8]) -> Result<u64, Malformed> {
-    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
-        return Err(Malformed::Framing);
-    }
-    std::str::from_utf8(text)
-        .ok()
-        .and_then(|t| t.parse().ok())
-        .ok_or(Malformed::Framing)
+/// A name, a colon, a value (RFC 9110 §5); without its line end, and not folded.
+fn is_field(line: &[u8]) -> bool {
+    let is_in_name = |b: &u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b);
+    let is_in_value = |b: &u8| *b == b'\t' || !b.is_ascii_control();
+    line.iter().position(|b| *b == b':').is_some_and(|colon| {
+        let (name, value) = line.split_at(colon);
+        !name.is_empty() && name.iter().all(is_in_name) && value.iter().all(is_in_value)
+    })
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! An HTTP workload, checked and prepared: request bytes with holes for the values.
 
+use crate::history::trace::{LoadTraces, TRACEPARENT_LENGTH, TraceId};
 use crate::load::SpecError;
 use crate::load::net::{Tls, tls_config};
 use crate::load::values::{Draw, Escape, Template, Weights};
@@ -36,6 +37,10 @@ pub struct HttpPlan {
     pub http2: bool,
     /// Response header that names the instance.
     pub instance_header: String,
+    /// Requests carry a `traceparent` header.
+    traceparent: bool,
+    /// The traces that they name; none: they carry no such header.
+    traces: Option<LoadTraces>,
 }
 
 /// One request.
@@ -50,6 +55,8 @@ pub struct PreparedRequest {
     pub body: Option<Template>,
     /// All header lines of HTTP/1.1 but Content-Length.
     lines: Template,
+    /// The whole request as HTTP/1.1, where it is the same for every arrival (but for its trace).
+    fixed: Option<Fixed>,
     /// A write.
     pub write: bool,
     /// Statuses that are expected.
@@ -57,6 +64,19 @@ pub struct PreparedRequest {
     /// Text the body must contain.
     pub expect_body: Option<Vec<u8>>,
 }
+
+/// A request that is the same for every arrival.
+struct Fixed {
+    bytes: Vec<u8>,
+    /// Where its header fields begin.
+    fields: usize,
+}
+
+/// Before and after the value in a `traceparent` field.
+const TRACEPARENT: &[u8] = b"traceparent: ";
+const END_OF_LINE: &[u8] = b"\r\n";
+/// What such a field takes.
+const FIELD: usize = TRACEPARENT.len() + TRACEPARENT_LENGTH + END_OF_LINE.len();
 
 impl HttpPlan {
     /// Checks a specification and prepares it.
@@ -105,7 +125,20 @@ impl HttpPlan {
             keep_alive: spec.keep_alive,
             http2: spec.http2,
             instance_header: spec.instance_header.to_ascii_lowercase(),
+            traceparent: spec.traceparent,
+            traces: None,
         })
+    }
+
+    /// Where its requests are to carry a `traceparent` header, they name these traces.
+    pub fn name_traces(&mut self, traces: LoadTraces) {
+        self.traces = self.traceparent.then_some(traces);
+    }
+
+    /// The trace that the request of one arrival names.
+    #[must_use]
+    pub fn trace(&self, draw: Draw) -> Option<TraceId> {
+        self.traces.map(|traces| traces.operation(draw.index))
     }
 
     /// The request of one arrival.
@@ -151,10 +184,11 @@ impl PreparedRequest {
             lines.push_str("Connection: close\r\n");
         }
         let template = |text: &str| Template::new(text, variables, Escape::None);
-        Ok(Self {
+        let mut prepared = Self {
             method: request.method.clone(),
             path,
             lines: template(&lines),
+            fixed: None,
             headers: headers
                 .iter()
                 .map(|(n, v)| (n.clone(), template(v)))
@@ -163,7 +197,18 @@ impl PreparedRequest {
             write: request.write,
             expect_status: request.expect_status.clone(),
             expect_body: request.expect_body.as_ref().map(|t| t.clone().into_bytes()),
-        })
+        };
+        if prepared.is_constant() {
+            let mut bytes = Vec::new();
+            let fields = prepared.write_out(Draw { seed: 0, index: 0 }, None, &mut bytes);
+            prepared.fixed = Some(Fixed { bytes, fields });
+        }
+        Ok(prepared)
+    }
+
+    fn is_constant(&self) -> bool {
+        let mut parts = [&self.path, &self.lines].into_iter().chain(&self.body);
+        parts.all(Template::is_constant)
     }
 
     /// The answer to HEAD has no body.
@@ -172,19 +217,50 @@ impl PreparedRequest {
         self.method == "HEAD"
     }
 
-    /// Writes the request of one arrival as HTTP/1.1 into an empty buffer.
-    pub fn render(&self, draw: Draw, out: &mut Vec<u8>, scratch: &mut Vec<u8>) {
+    /// The request of one arrival as HTTP/1.1, naming a trace where it has one; written into the buffer where it differs
+    /// from arrival to arrival.
+    pub fn render<'a>(
+        &'a self,
+        draw: Draw,
+        trace: Option<TraceId>,
+        buffer: &'a mut Vec<u8>,
+    ) -> &'a [u8] {
+        match (&self.fixed, trace) {
+            (Some(fixed), None) => return &fixed.bytes,
+            (Some(Fixed { bytes, fields }), Some(trace)) => {
+                let (line, rest) = bytes.split_at(*fields);
+                buffer.clear();
+                // Once, for all requests of a connection.
+                buffer.reserve(bytes.len() + FIELD);
+                buffer.extend_from_slice(line);
+                write_trace(trace, buffer);
+                buffer.extend_from_slice(rest);
+            }
+            (None, trace) => {
+                buffer.clear();
+                self.write_out(draw, trace, buffer);
+            }
+        }
+        buffer
+    }
+
+    /// Writes the whole request; tells where its header fields begin.
+    fn write_out(&self, draw: Draw, trace: Option<TraceId>, out: &mut Vec<u8>) -> usize {
         out.extend_from_slice(self.method.as_bytes());
         out.push(b' ');
         self.path.render(draw, out);
         out.extend_from_slice(b" HTTP/1.1\r\n");
+        let fields = out.len();
+        if let Some(trace) = trace {
+            write_trace(trace, out);
+        }
         self.lines.render(draw, out);
         match &self.body {
             Some(body) => {
-                scratch.clear();
-                body.render(draw, scratch);
-                let _ = write!(out, "Content-Length: {}\r\n\r\n", scratch.len());
-                out.extend_from_slice(scratch);
+                let mut text = Vec::new();
+                body.render(draw, &mut text);
+                let _ = write!(out, "Content-Length: {}\r\n\r\n", text.len());
+                out.append(&mut text);
             }
             // RFC 9110 §8.6: a method that anticipates content says so even where there is none.
             None if matches!(self.method.as_str(), "POST" | "PUT" | "PATCH") => {
@@ -192,7 +268,15 @@ impl PreparedRequest {
             }
             None => out.extend_from_slice(b"\r\n"),
         }
+        fields
     }
+}
+
+/// One header field.
+fn write_trace(trace: TraceId, out: &mut Vec<u8>) {
+    out.extend_from_slice(TRACEPARENT);
+    out.extend_from_slice(&trace.traceparent());
+    out.extend_from_slice(END_OF_LINE);
 }
 
 /// The URL up to its path, parsed. Variables may only stand after it.

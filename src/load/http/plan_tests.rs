@@ -1,4 +1,5 @@
 use super::*;
+use crate::history::trace::RunTraces;
 use crate::scenario::ValueSource;
 
 fn request(url: &str) -> HttpRequest {
@@ -24,6 +25,7 @@ fn spec(requests: Vec<HttpRequest>) -> HttpSpec {
         http2: false,
         ca_file: None,
         instance_header: "X-Instance".into(),
+        traceparent: false,
         variables: vec![
             Variable {
                 name: "id".into(),
@@ -41,9 +43,9 @@ fn spec(requests: Vec<HttpRequest>) -> HttpSpec {
 
 fn rendered(request: HttpRequest) -> String {
     let plan = HttpPlan::new(&spec(vec![request])).ok().unwrap();
-    let (mut out, mut scratch) = (Vec::new(), Vec::new());
-    plan.requests[0].render(Draw { seed: 1, index: 41 }, &mut out, &mut scratch);
-    String::from_utf8(out).unwrap()
+    let mut buffer = b"the request before".to_vec();
+    let text = plan.requests[0].render(Draw { seed: 1, index: 41 }, None, &mut buffer);
+    String::from_utf8(text.to_vec()).unwrap()
 }
 
 #[test]
@@ -133,5 +135,39 @@ fn an_unusable_url_is_refused_without_showing_its_secrets() {
         let error = HttpPlan::new(&spec(vec![request(url)])).err().unwrap();
         let said = format!("{error} {error:?}");
         assert!(!said.contains("same"), "{said}");
+    }
+}
+
+#[test]
+fn a_trace_is_named_right_after_the_request_line_and_changes_nothing_else() {
+    let trace = RunTraces::of(jiff::Timestamp::UNIX_EPOCH, 1).load(0);
+    for url in ["http://h/a", "http://h/{id}"] {
+        let plan = HttpPlan::new(&spec(vec![request(url)])).ok().unwrap();
+        let request = &plan.requests[0];
+        let (mut without, mut with) = (Vec::new(), Vec::new());
+        for index in [4, 5] {
+            let draw = Draw { seed: 1, index };
+            let id = trace.operation(index);
+            let plain =
+                String::from_utf8(request.render(draw, None, &mut without).to_vec()).unwrap();
+            let traced =
+                String::from_utf8(request.render(draw, Some(id), &mut with).to_vec()).unwrap();
+            let field = format!("traceparent: 00-{id}-{:016x}-01\r\n", id.span());
+            let (line, rest) = plain.split_once("\r\n").unwrap();
+            assert_eq!(traced, format!("{line}\r\n{field}{rest}"));
+        }
+    }
+}
+
+#[test]
+fn no_request_names_a_trace_unless_the_workload_says_so() {
+    let traces = RunTraces::of(jiff::Timestamp::UNIX_EPOCH, 1).load(0);
+    let draw = Draw { seed: 1, index: 3 };
+    for traceparent in [false, true] {
+        let mut spec = spec(vec![request("http://h/")]);
+        spec.traceparent = traceparent;
+        let mut plan = HttpPlan::new(&spec).ok().unwrap();
+        plan.name_traces(traces);
+        assert_eq!(plan.trace(draw), traceparent.then(|| traces.operation(3)));
     }
 }

@@ -1,44 +1,33 @@
 //! One connection: authenticated, with every statement prepared, and the name of its instance.
+//!
+//! tokio-postgres makes it (start-up, authentication); then the stream is taken back, and the operations go over
+//! [`Wire`].
 
-use super::parameter::Text;
+use super::lent::lend;
 use super::plan::{PostgresPlan, PreparedStatement};
+use super::wire::{self, Described, ServerError, Wire};
 use crate::clock::Offset;
 use crate::history::{Class, InstanceId, Outcome};
 use crate::load::ledger::{Ledger, Ticket};
-use crate::load::net::Peer;
-use crate::load::values::Draw;
-use futures_util::TryStreamExt;
-use std::cell::Cell;
+use crate::load::net::{Peer, Stream, class_beneath};
+use crate::load::values::{Draw, Template};
+use bytes::BytesMut;
 use std::error::Error as _;
-use std::rc::Rc;
-use tokio::task::JoinHandle;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Error, NoTls, SimpleQueryMessage, Statement};
+use tokio_postgres::{Error, NoTls};
 
-/// A connection and the task that drives it.
+/// A connection.
 pub struct Connection {
-    client: Client,
-    statements: Vec<Statement>,
+    wire: Wire,
+    statements: Vec<(String, Described)>,
     /// Who answers here.
     pub instance: Option<InstanceId>,
     /// When it is to be closed and made anew.
     pub expires: Option<Offset>,
-    driver: Driver,
-}
-
-/// The task that drives a connection; cut off with it, because a driver whose peer is silent would wait for ever.
-struct Driver {
-    task: Option<JoinHandle<()>>,
-    /// Why it ended.
-    ended: Rc<Cell<Option<Class>>>,
-}
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        if let Some(task) = &self.task {
-            task.abort();
-        }
-    }
+    /// An operation ended with its answer read to the end: another may follow.
+    reusable: bool,
+    /// Room for the text of one parameter.
+    text: Vec<u8>,
 }
 
 impl Connection {
@@ -71,41 +60,22 @@ impl Connection {
         ledger: &Ledger,
         number: u64,
     ) -> Result<Self, Class> {
-        let stream = peer.connect(plan.connect_timeout).await?;
-        let ended = Rc::new(Cell::new(None));
-        let (client, mut connection) = plan
-            .config
-            .connect_raw(stream, NoTls)
-            .await
-            .map_err(|e| class_of(&e, &Cell::new(None)))?;
-        let told = Rc::clone(&ended);
-        let task = tokio::task::spawn_local(async move {
-            let result = (&mut connection).await;
-            // Told before the connection is dropped: that is what wakes the operations that wait for it.
-            told.set(Some(
-                result
-                    .err()
-                    .map_or(Class::EndOfStream, |e| class_of(&e, &Cell::new(None))),
-            ));
-            drop(connection);
-        });
-        let driver = Driver {
-            task: Some(task),
-            ended,
-        };
-        let class = |e: Error| class_of(&e, &driver.ended);
-        let mut statements = Vec::with_capacity(plan.statements.len());
-        for statement in &plan.statements {
-            let prepared = client.prepare(&statement.query).await.map_err(class)?;
-            // The server would say so at every execution; tokio-postgres panics before it can.
-            if prepared.params().len() != statement.parameters.len() {
-                return Err(Class::sqlstate("08P01"));
-            }
-            statements.push(prepared);
+        let stream = Stream::Plain(peer.connect(plan.connect_timeout).await?);
+        let (owner, lent) = lend(stream);
+        let authenticated = plan.config.connect_raw(lent, NoTls).await;
+        // Both halves hold the stream; at this point the server has said that it is ready, and nothing after that.
+        drop(authenticated.map_err(|e| class_of(&e))?);
+        let mut wire = Wire::new(owner.take_back().ok_or(Class::Protocol)?);
+        let queries = plan.statements.iter().map(|s| s.query.as_str());
+        let described = wire.prepare(queries).await?;
+        let wanted = plan.statements.iter().map(|s| s.parameters.len());
+        // The server would say so at every execution.
+        if !wanted.eq(described.iter().map(|d| d.parameters)) {
+            return Err(Class::sqlstate("08P01"));
         }
+        let statements = (0..).map(wire::name).zip(described).collect();
         let instance = match &plan.instance_query {
-            Some(query) => first_column(&client.simple_query(query).await.map_err(class)?)
-                .map(|n| ledger.instance(&n)),
+            Some(query) => wire.first_value(query).await?.map(|n| ledger.instance(&n)),
             None => None,
         };
         // Lifetimes from half to the whole, so that connections made together do not end together.
@@ -114,23 +84,30 @@ impl Connection {
             ledger.clock().now() + life / 2 + life / 2048 * share
         });
         Ok(Self {
-            client,
+            wire,
             statements,
             instance,
             expires,
-            driver,
+            reusable: true,
+            text: Vec::new(),
         })
     }
 
-    /// Whether it can be used.
+    /// Whether the last answer left it fit for another operation.
     #[must_use]
-    pub fn is_open(&self) -> bool {
-        !self.client.is_closed() && self.driver.ended.get().is_none()
+    pub fn is_reusable(&self) -> bool {
+        self.reusable
     }
 
-    /// Ends it in good order: the driver says goodbye to the server and ends by itself.
-    pub fn close(mut self) {
-        self.driver.task.take();
+    /// Whether nothing has come since that ends it.
+    #[must_use]
+    pub fn is_open(&mut self) -> bool {
+        self.wire.is_quiet()
+    }
+
+    /// Ends it in good order.
+    pub fn close(self) {
+        self.wire.close();
     }
 
     /// Runs one statement: the number of rows that came back, or that a statement without rows affected.
@@ -144,62 +121,50 @@ impl Connection {
         draw: Draw,
         ticket: &Ticket,
     ) -> Result<u64, Outcome> {
-        let Some(prepared) = self.statements.get(index) else {
+        let Some((name, described)) = self.statements.get(index) else {
             return Err(Outcome::Fail(Class::Protocol));
         };
-        let parameters = statement.render(draw);
-        ticket.sent_now();
-        match run(&self.client, prepared, &parameters).await {
-            Ok(rows) => Ok(rows),
-            Err(error) => Err(outcome_of(&error, &self.driver.ended, ticket)),
+        let text = &mut self.text;
+        let render = |template: &Template, into: &mut BytesMut| {
+            text.clear();
+            template.render(draw, text);
+            into.extend_from_slice(text);
+        };
+        self.reusable = false;
+        let executed = self
+            .wire
+            .execute(name, &statement.parameters, render, ticket);
+        let answer = executed.await.map_err(|class| ticket.unanswered(class))?;
+        self.reusable = answer.error.is_none_or(|e| !e.fatal);
+        match answer.error {
+            Some(error) => Err(outcome_of(error, ticket)),
+            None if described.rows => Ok(answer.rows),
+            None => Ok(answer.affected),
         }
     }
 }
 
-/// Executes a statement: rows that came back, or that one without rows affected.
-pub async fn run(
-    client: &Client,
-    statement: &Statement,
-    parameters: &[Text],
-) -> Result<u64, Error> {
-    let rows = client.query_raw(statement, parameters).await?;
-    let mut rows = std::pin::pin!(rows);
-    let mut seen = 0;
-    while rows.try_next().await?.is_some() {
-        seen += 1;
-    }
-    if statement.columns().is_empty() {
-        Ok(rows.rows_affected().unwrap_or(0))
+fn outcome_of(error: ServerError, ticket: &Ticket) -> Outcome {
+    // The server says that it does not know what became of it, or that it cut the session off: a commit may have been
+    // on its way.
+    let unknown = [
+        SqlState::TRANSACTION_RESOLUTION_UNKNOWN,
+        SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN,
+        SqlState::ADMIN_SHUTDOWN,
+        SqlState::CRASH_SHUTDOWN,
+    ];
+    if unknown
+        .iter()
+        .any(|state| Class::sqlstate(state.code()) == error.class)
+    {
+        ticket.unanswered(error.class)
     } else {
-        Ok(seen)
+        Outcome::Fail(error.class)
     }
 }
 
-fn first_column(answer: &[SimpleQueryMessage]) -> Option<String> {
-    answer.iter().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) => row.try_get(0).ok().flatten().map(str::to_owned),
-        _ => None,
-    })
-}
-
-fn outcome_of(error: &Error, ended: &Cell<Option<Class>>, ticket: &Ticket) -> Outcome {
-    let class = class_of(error, ended);
-    match error.code() {
-        // The server says that it does not know what became of it, or that it cut the session off: a commit may have
-        // been on its way.
-        Some(
-            &SqlState::TRANSACTION_RESOLUTION_UNKNOWN
-            | &SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN
-            | &SqlState::ADMIN_SHUTDOWN
-            | &SqlState::CRASH_SHUTDOWN,
-        ) => ticket.unanswered(class),
-        Some(_) => Outcome::Fail(class),
-        None => ticket.unanswered(class),
-    }
-}
-
-/// The class of an error: the server's SQLSTATE, the I/O error beneath it, or why the connection ended.
-fn class_of(error: &Error, ended: &Cell<Option<Class>>) -> Class {
+/// The class of an error while connecting: the server's SQLSTATE, or the I/O error beneath it.
+fn class_of(error: &Error) -> Class {
     if let Some(code) = error.code() {
         return Class::sqlstate(code.code());
     }
@@ -207,11 +172,11 @@ fn class_of(error: &Error, ended: &Cell<Option<Class>>) -> Class {
         .source()
         .and_then(|e| e.downcast_ref::<std::io::Error>())
     {
-        return Class::of_io(io.kind());
+        return class_beneath(io);
     }
-    match ended.get() {
-        Some(class) => class,
-        None if error.is_closed() => Class::EndOfStream,
-        None => Class::Protocol,
+    if error.is_closed() {
+        Class::EndOfStream
+    } else {
+        Class::Protocol
     }
 }

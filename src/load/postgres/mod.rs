@@ -1,27 +1,35 @@
-//! PostgreSQL workloads: kept connections with prepared statements, through tokio-postgres.
+//! PostgreSQL workloads: kept connections with prepared statements.
 
 mod connection;
+mod lent;
 pub mod parameter;
 pub mod plan;
+mod wire;
 
+use crate::clock::Offset;
 use crate::history::{Class, InstanceId, Outcome};
+use crate::load::deadline::Deadlines;
 use crate::load::gate::Gate;
 use crate::load::ledger::{Ledger, Ticket};
 use crate::load::net::Peer;
 use crate::load::values::Draw;
 use crate::load::{ProbeError, SpecError};
 use connection::Connection;
+use futures_util::TryStreamExt;
+use parameter::Text;
 use plan::{PostgresPlan, PreparedStatement};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use tokio_postgres::{Client, Error, Statement};
 
 /// Runs a read of a workload, or prepares its first write where it has no read, and checks the rows.
 ///
 /// # Errors
 /// What the server answered, or another number of rows than expected.
-pub async fn probe(plan: &PostgresPlan, client: &tokio_postgres::Client) -> Result<(), ProbeError> {
+pub async fn probe(plan: &PostgresPlan, client: &Client) -> Result<(), ProbeError> {
     let read = plan.statements.iter().find(|s| !s.write);
     let Some(statement) = read.or(plan.statements.first()) else {
         return Err(SpecError::Empty.into());
@@ -41,12 +49,27 @@ pub async fn probe(plan: &PostgresPlan, client: &tokio_postgres::Client) -> Resu
         return Ok(());
     }
     let parameters = statement.render(Draw { seed: 0, index: 0 });
-    let got = connection::run(client, &prepared, &parameters)
+    let got = run(client, &prepared, &parameters)
         .await
         .map_err(ProbeError::Postgres)?;
     match statement.expect_rows {
         Some(expected) if expected != got => Err(ProbeError::Rows { expected, got }),
         Some(_) | None => Ok(()),
+    }
+}
+
+/// Executes a statement: rows that came back, or that one without rows affected.
+async fn run(client: &Client, statement: &Statement, parameters: &[Text]) -> Result<u64, Error> {
+    let rows = client.query_raw(statement, parameters).await?;
+    let mut rows = std::pin::pin!(rows);
+    let mut seen = 0;
+    while rows.try_next().await?.is_some() {
+        seen += 1;
+    }
+    if statement.columns().is_empty() {
+        Ok(rows.rows_affected().unwrap_or(0))
+    } else {
+        Ok(seen)
     }
 }
 
@@ -56,8 +79,9 @@ pub struct Postgres {
     peers: Vec<Peer>,
     gate: Gate,
     ledger: Rc<Ledger>,
+    deadlines: Rc<Deadlines>,
     /// First in, first out, so that every connection is used in turn.
-    idle: RefCell<VecDeque<Connection>>,
+    idle: RefCell<VecDeque<Box<Connection>>>,
     /// Connections made so far: spreads their lifetimes.
     made: Cell<u64>,
 }
@@ -65,7 +89,12 @@ pub struct Postgres {
 impl Postgres {
     /// Clients without connections.
     #[must_use]
-    pub fn new(plan: Arc<PostgresPlan>, gate: Gate, ledger: Rc<Ledger>) -> Self {
+    pub fn new(
+        plan: Arc<PostgresPlan>,
+        gate: Gate,
+        ledger: Rc<Ledger>,
+        deadlines: Rc<Deadlines>,
+    ) -> Self {
         let peers = plan
             .peers
             .iter()
@@ -76,6 +105,7 @@ impl Postgres {
             peers,
             gate,
             ledger,
+            deadlines,
             idle: RefCell::default(),
             made: Cell::new(0),
         }
@@ -89,17 +119,20 @@ impl Postgres {
         }
     }
 
-    /// Does one operation and records it.
-    pub async fn operate(&self, draw: Draw, ticket: Ticket) {
+    /// Does one operation and records it; tells when it was over.
+    pub async fn operate(&self, draw: Draw, ticket: Ticket) -> Offset {
         let (index, statement) = self.plan.choose(draw);
         ticket.is_write(statement.write);
-        let exchange = self.exchange(index, statement, draw, &ticket);
-        let (outcome, instance) = match tokio::time::timeout(self.plan.timeout, exchange).await {
-            Ok(Ok(instance)) => (Outcome::Ok, instance),
-            Ok(Err((outcome, instance))) => (outcome, instance),
-            Err(_) => (ticket.timed_out(), None),
+        let answer = {
+            let exchange = pin!(self.exchange(index, statement, draw, &ticket));
+            self.deadlines.within(ticket.began(), exchange).await
         };
-        ticket.finish(outcome, instance);
+        let (outcome, instance) = match answer {
+            Some(Ok(instance)) => (Outcome::Ok, instance),
+            Some(Err((outcome, instance))) => (outcome, instance),
+            None => (ticket.timed_out(), None),
+        };
+        ticket.finish(outcome, instance)
     }
 
     async fn exchange(
@@ -119,7 +152,7 @@ impl Postgres {
             .query(index, statement, draw, ticket)
             .await
             .map_err(|outcome| (outcome, instance));
-        if connection.is_open() {
+        if connection.is_reusable() {
             self.give_back(connection);
         }
         if statement
@@ -131,9 +164,9 @@ impl Postgres {
         rows.map(|_| instance)
     }
 
-    fn take_idle(&self) -> Option<Connection> {
+    fn take_idle(&self) -> Option<Box<Connection>> {
         loop {
-            let connection = self.idle.borrow_mut().pop_front()?;
+            let mut connection = self.idle.borrow_mut().pop_front()?;
             if connection.is_open() {
                 if !self.is_old(&connection) {
                     return Some(connection);
@@ -143,7 +176,7 @@ impl Postgres {
         }
     }
 
-    fn give_back(&self, connection: Connection) {
+    fn give_back(&self, connection: Box<Connection>) {
         if self.plan.reconnect || self.is_old(&connection) {
             connection.close();
         } else {
@@ -157,9 +190,10 @@ impl Postgres {
             .is_some_and(|at| self.ledger.clock().now() >= at)
     }
 
-    async fn open(&self) -> Result<Connection, Class> {
+    async fn open(&self) -> Result<Box<Connection>, Class> {
         let number = self.made.get();
         self.made.set(number + 1);
-        Connection::open(&self.plan, &self.peers, &self.ledger, number).await
+        let opened = Connection::open(&self.plan, &self.peers, &self.ledger, number);
+        opened.await.map(Box::new)
     }
 }

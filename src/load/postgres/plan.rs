@@ -118,25 +118,20 @@ impl PreparedStatement {
     }
 }
 
-/// Hosts with their ports: one port for all or one each, 5432 by default.
+/// Hosts with their ports: one port for all or one each, 5432 by default. Where there are addresses (`hostaddr`) they
+/// are connected to and not the hosts, as with libpq: the names beside them are for authentication only.
 fn peers(config: &Config) -> Result<Vec<(String, u16)>, SpecError> {
     let ports = config.get_ports();
     let port = |i: usize| ports.get(i).or(ports.first()).copied().unwrap_or(5432);
-    let mut peers = Vec::new();
-    for (i, host) in config.get_hosts().iter().enumerate() {
-        match host {
-            Host::Tcp(name) => peers.push((name.clone(), port(i))),
-            Host::Unix(_) => return Err(SpecError::Dsn("Unix sockets are not supported")),
-        }
-    }
+    let addresses = config.get_hostaddrs().iter().enumerate();
+    let mut peers: Vec<_> = addresses.map(|(i, a)| (a.to_string(), port(i))).collect();
     if peers.is_empty() {
-        peers.extend(
-            config
-                .get_hostaddrs()
-                .iter()
-                .enumerate()
-                .map(|(i, a)| (a.to_string(), port(i))),
-        );
+        for (i, host) in config.get_hosts().iter().enumerate() {
+            match host {
+                Host::Tcp(name) => peers.push((name.clone(), port(i))),
+                Host::Unix(_) => return Err(SpecError::Dsn("Unix sockets are not supported")),
+            }
+        }
     }
     if peers.is_empty() {
         Err(SpecError::Dsn("it names no host"))
@@ -183,6 +178,14 @@ mod tests {
         assert_eq!(
             plan("postgres://u@h/d").ok().unwrap().peers,
             [("h".to_owned(), 5432)]
+        );
+        assert_eq!(
+            plan("host=db hostaddr=10.0.0.7 port=7 user=u")
+                .ok()
+                .unwrap()
+                .peers,
+            [("10.0.0.7".to_owned(), 7)],
+            "an address is where the host is"
         );
     }
 
