@@ -4,8 +4,10 @@
 //! the slot's end. A closed slot gives up its bins where neither it nor the one before has bad operations, so that memory grows with the length
 //! of the run and with the length of its outages, never with the rate.
 
+use super::exemplars::{Exemplars, Noticed};
 use super::slot::new_histogram;
-use super::{Delta, Flush, InstanceId, LoadHistory, Second, Slot};
+use super::totals::{SLOTS_PER_SECOND, Totals, last_second};
+use super::{Delta, Exemplar, Flush, InstanceId, LoadHistory, Second, Slot};
 use crate::clock::Offset;
 use crate::notice::LoadTick;
 use hdrhistogram::Histogram;
@@ -14,8 +16,6 @@ use std::time::Duration;
 
 /// After so long, what the workers recorded is here: they flush every 200 ms.
 const HANDED_OVER: Duration = Duration::from_millis(300);
-/// Slots in a second.
-const SLOTS_PER_SECOND: u32 = 10;
 
 /// Merges flushes; one per run.
 #[derive(Debug)]
@@ -35,8 +35,9 @@ struct Collected {
     /// Slots below this index are closed.
     closed: u32,
     changed: Changed,
-    total: u64,
-    bad: u64,
+    totals: Totals,
+    /// Operations worth a look, of the seconds that are not closed.
+    exemplars: Exemplars,
 }
 
 #[derive(Debug, Default)]
@@ -113,6 +114,14 @@ impl Collector {
         Ok(())
     }
 
+    /// Operations worth a look for themselves, of the seconds that were closed since the last call.
+    pub fn exemplars(&mut self) -> Vec<Exemplar> {
+        let loads = self.loads.iter_mut().enumerate();
+        loads
+            .flat_map(|(index, load)| load.settled(index))
+            .collect()
+    }
+
     /// How each workload goes: its last full second that was handed over by `now`, and totals.
     #[must_use]
     pub fn ticks(&self, now: Offset) -> Vec<LoadTick> {
@@ -160,28 +169,50 @@ impl Collected {
             in_flight: vec![0; workers],
             closed: 0,
             changed: Changed::default(),
-            total: 0,
-            bad: 0,
+            totals: Totals::default(),
+            exemplars: Exemplars::default(),
         }
+    }
+
+    /// Exemplars of closed seconds.
+    fn settled(&mut self, load: usize) -> Vec<Exemplar> {
+        let settled = self.exemplars.take_before(self.closed / SLOTS_PER_SECOND);
+        let name = |id: InstanceId| self.history.instances.get(usize::from(id.0)).cloned();
+        let exemplar = |noticed: Noticed| Exemplar {
+            load,
+            intended: noticed.intended,
+            latency: noticed.latency,
+            outcome: noticed.outcome,
+            instance: noticed.instance.and_then(name),
+            trace_id: noticed.trace.map(|id| id.to_string()),
+        };
+        settled.into_iter().map(exemplar).collect()
     }
 
     fn merge(&mut self, delta: &Delta) {
         let ids = self.global_ids(&delta.instances);
         for (index, slot) in &delta.slots {
-            self.total += slot.total();
-            self.bad += slot.bad();
             self.changed.slots.insert(*index);
             let mut slot = slot.clone();
             slot.instances = renumbered(&slot.instances, &ids);
+            self.totals.count(&slot);
             self.history.slots.entry(*index).or_default().merge(&slot);
         }
         for (index, second) in &delta.seconds {
             self.changed.seconds.insert(*index);
+            self.totals.time(second);
             self.history
                 .seconds
                 .entry(*index)
                 .or_default()
                 .merge(second);
+        }
+        for noticed in &delta.exemplars {
+            let global = |id: InstanceId| ids.get(usize::from(id.0)).copied();
+            self.exemplars.add(Noticed {
+                instance: noticed.instance.and_then(global),
+                ..*noticed
+            });
         }
     }
 
@@ -235,37 +266,13 @@ impl Collected {
     }
 
     fn tick(&self, now: Offset) -> LoadTick {
-        let mut tick = LoadTick {
-            name: self.name.clone(),
-            total: self.total,
-            bad: self.bad,
-            ..LoadTick::default()
-        };
+        let mut tick = self.totals.tick(&self.name, &self.history.instances);
+        tick.in_flight = self.in_flight.iter().sum();
         let handed_over = now.since_zero().saturating_sub(HANDED_OVER);
-        let Some(second) = handed_over.as_secs().checked_sub(1) else {
-            return tick;
-        };
-        let second = u32::try_from(second).unwrap_or(u32::MAX / SLOTS_PER_SECOND - 1);
-        let from = second.saturating_mul(SLOTS_PER_SECOND);
-        let slots = self
-            .history
-            .slots
-            .range(from..from.saturating_add(SLOTS_PER_SECOND));
-        let (all, bad) = slots.fold((0, 0), |(all, bad), (_, s)| {
-            (all + s.total(), bad + s.bad())
-        });
-        tick.rate = as_f64(all);
-        tick.error_ratio = if all == 0 {
-            0.0
-        } else {
-            as_f64(bad) / as_f64(all)
-        };
-        tick.p99 = self
-            .history
-            .seconds
-            .get(&second)
-            .filter(|s| !s.latency.is_empty())
-            .map(|s| Duration::from_micros(s.latency.value_at_quantile(0.99)));
+        let second = handed_over.as_secs().checked_sub(1);
+        if let Some(second) = second.and_then(|s| u32::try_from(s).ok()) {
+            last_second(&mut tick, &self.history, second);
+        }
         tick
     }
 }
@@ -286,15 +293,11 @@ fn renumbered(
     mine
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
-fn as_f64(n: u64) -> f64 {
-    n as f64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::history::{Class, Operation, Outcome, Recorder};
+    use crate::notice::{InstanceTick, LATENCY_BOUNDS};
 
     fn operation(ms: u64, outcome: Outcome, instance: Option<InstanceId>) -> Operation {
         let intended = Offset::from_millis(ms);
@@ -384,6 +387,80 @@ mod tests {
         assert!(seen(&mut collector).is_empty());
         collector.close();
         assert_eq!(seen(&mut collector), [0], "it gave up its bins");
+    }
+
+    #[test]
+    fn exemplars_of_all_workers_are_told_once_their_second_is_closed() {
+        let (mut left, mut right) = (Recorder::default(), Recorder::default());
+        let (a, b) = (left.instance("app1"), right.instance("app2"));
+        left.record(&operation(100, Outcome::Ok, Some(a)));
+        let mut slow = operation(200, Outcome::Ok, Some(b));
+        slow.done = slow.intended + Duration::from_millis(50);
+        right.record(&slow);
+        for ms in [300, 310, 320, 330] {
+            left.record(&operation(ms, Outcome::Fail(Class::Reset), None));
+            right.record(&operation(ms + 5, Outcome::Fail(Class::Reset), None));
+        }
+        let mut collector = Collector::new(["web"], 2);
+        collector.add(&flush(0, &mut left, 1000));
+        collector.add(&flush(1, &mut right, 999));
+        assert!(
+            collector.exemplars().is_empty(),
+            "a worker may still record in it"
+        );
+        collector.add(&flush(1, &mut right, 1000));
+        let told = collector.exemplars();
+        let of = |e: &Exemplar| (e.intended.as_millis_f64(), e.instance.clone());
+        assert_eq!(
+            told.iter().map(of).collect::<Vec<_>>(),
+            [
+                (200.0, Some("app2".to_owned())),
+                (300.0, None),
+                (310.0, None),
+                (320.0, None)
+            ]
+        );
+        collector.close();
+        assert!(collector.exemplars().is_empty());
+    }
+
+    #[test]
+    fn a_tick_tells_who_answered_what_was_bad_and_how_long_it_all_took() {
+        let mut recorder = Recorder::default();
+        let (a, b) = (recorder.instance("app1"), recorder.instance("app2"));
+        for ms in (0..2000).step_by(10) {
+            let to_b = ms % 40 == 0;
+            let outcome = if to_b {
+                Outcome::Fail(Class::Reset)
+            } else {
+                Outcome::Ok
+            };
+            recorder.record(&operation(ms, outcome, Some(if to_b { b } else { a })));
+        }
+        let mut collector = Collector::new(["web"], 1);
+        collector.add(&flush(0, &mut recorder, 2000));
+        let tick = &collector.ticks(Offset::from_millis(2400))[0];
+        let of = |i: &InstanceTick| (i.name.clone(), i.total, i.bad, i.rate.round());
+        let instances: Vec<_> = tick.instances.iter().map(of).collect();
+        assert_eq!(
+            instances,
+            [
+                ("app1".to_owned(), 150, 0, 75.0),
+                ("app2".to_owned(), 50, 50, 25.0)
+            ]
+        );
+        assert_eq!(tick.errors, BTreeMap::from([("reset".to_owned(), 50)]));
+        assert_eq!(tick.in_flight, 2);
+        let third = LATENCY_BOUNDS.iter().position(|b| *b == 5_000).unwrap();
+        assert_eq!(tick.latencies.iter().sum::<u64>(), 150);
+        assert_eq!(
+            tick.latencies[third] + tick.latencies[third - 1],
+            150,
+            "all took 3 ms, within two digits"
+        );
+        let sum = tick.latency_sum.as_secs_f64();
+        assert!((0.45..0.46).contains(&sum), "{sum}");
+        assert!(tick.p50.is_some_and(|p50| Some(p50) <= tick.p99));
     }
 
     #[test]

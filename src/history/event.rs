@@ -1,7 +1,11 @@
 //! What happened besides operations: faults with their measured moments, and events from every source.
 
+use super::Outcome;
 use crate::clock::Offset;
 use serde::{Deserialize, Serialize};
+
+/// What an event of source `lbtest` begins with that somebody caused by hand while the run was under way.
+pub const BY_HAND: &str = "by hand: ";
 
 /// Something that was seen at a moment of the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,6 +20,42 @@ pub struct Event {
     pub what: String,
 }
 
+/// A figure that an observer measured at a moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// When.
+    pub at: Offset,
+    /// Who measured: `host`, `docker`, `postgres`, `haproxy`, ….
+    pub source: String,
+    /// Of what: a service, `host`, `lbtest`.
+    pub subject: String,
+    /// What: `cpu`, `replication_lag`, ….
+    pub metric: String,
+    /// Its unit: `ratio`, `cores`, `bytes`, `ms`, `count`, `per_second`.
+    pub unit: String,
+    /// The value; none where there was nothing to measure.
+    pub value: Option<f64>,
+}
+
+/// One operation that is worth a look for itself: a failed one, or the slowest of its time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Exemplar {
+    /// Index of the workload in the plan.
+    pub load: usize,
+    /// Its intended time.
+    pub intended: Offset,
+    /// `done − intended`.
+    pub latency: std::time::Duration,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Who answered, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
+    /// The trace that its `traceparent` named: 32 hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
+}
+
 /// The moments of one call that breaks or mends one container, all on the run's clock.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct EdgeTimes {
@@ -23,6 +63,9 @@ pub struct EdgeTimes {
     pub called: Offset,
     /// When it really took effect (pidfd, …), where that could be observed.
     pub truth: Option<Offset>,
+    /// When it took effect at the earliest, where the truth is an interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub truth_from: Option<Offset>,
     /// The engine's own event for it, as received.
     pub event: Option<Offset>,
     /// When the call came back.
@@ -39,12 +82,14 @@ impl EdgeTimes {
             .unwrap_or(self.called)
     }
 
-    /// How far the effect may lie from [`Self::effect`]: zero for an observed truth, else the length of the call
+    /// How far the effect may lie from [`Self::effect`]: zero for an observed truth (or the length of the
+    /// interval that it lies in), else the length of the call
     /// (or of the part of it up to the event).
     #[must_use]
     pub fn uncertainty(&self) -> std::time::Duration {
-        if self.truth.is_some() {
-            std::time::Duration::ZERO
+        if let Some(truth) = self.truth {
+            self.truth_from
+                .map_or(std::time::Duration::ZERO, |from| truth - from)
         } else {
             self.effect() - self.called
         }
@@ -64,11 +109,17 @@ pub struct TargetRecord {
     pub heal: Option<EdgeTimes>,
     /// The effect was seen by an independent look (inspect), in words: `not running, exit code 137`.
     pub confirmed: Option<String>,
+    /// What broke it, where there is a choice: `nftables drop`, `xt NFQUEUE`, ….
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mechanism: Option<String>,
     /// It needs no heal: it was restarted, by the fault itself or by its restart policy.
     #[serde(default)]
     pub mended_itself: bool,
     /// Healing was seen by an independent look.
     pub heal_confirmed: Option<String>,
+    /// The effect did not last until the heal, in words: it was restarted, removed, mended by somebody else, ….
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_early: Option<String>,
     /// What went wrong while injecting or healing.
     pub error: Option<String>,
 }

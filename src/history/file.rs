@@ -10,6 +10,9 @@
 //! | `slot` | 100 ms of a workload, whole: a later line of the same `load` and `index` replaces an earlier one |
 //! | `second` | latencies of one second, whole; replaced likewise. Histograms are pairs of microseconds and count |
 //! | `event` | something that was seen |
+//! | `sample` | a figure that an observer measured |
+//! | `exemplar` | one operation that is worth a look for itself |
+//! | `added_fault` | a fault that was not planned but made by hand: it stands behind those of the plan |
 //! | `fault` | what became of a planned fault; a later line of the same `index` replaces an earlier one |
 //! | `generator` | lbtest's own health; the last one counts |
 //! | `end` | the end. Where it is missing, lbtest died |
@@ -19,7 +22,10 @@
 
 use super::collect::{Changes, Collector};
 use super::wire::{Instances, Line, SecondLine, SlotLine, Written};
-use super::{End, Event, FaultRecord, GeneratorHealth, Head, History, Second, Slot};
+use super::{
+    End, Event, Exemplar, FaultRecord, GeneratorHealth, Head, History, Sample, Second, Slot,
+};
+use crate::plan::PlannedFault;
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -144,6 +150,30 @@ impl Writer {
         self.write(&Written::Event(event))
     }
 
+    /// Writes a figure of an observer.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn sample(&mut self, sample: &Sample) -> Result<(), HistoryFileError> {
+        self.write(&Written::Sample(sample))
+    }
+
+    /// Writes one operation.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn exemplar(&mut self, exemplar: &Exemplar) -> Result<(), HistoryFileError> {
+        self.write(&Written::Exemplar(exemplar))
+    }
+
+    /// Writes a fault that is added to the plan.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn added_fault(&mut self, fault: &PlannedFault) -> Result<(), HistoryFileError> {
+        self.write(&Written::AddedFault(fault))
+    }
+
     /// Writes what became of a fault, so far.
     ///
     /// # Errors
@@ -248,12 +278,15 @@ pub fn read(path: &Path) -> Result<History, HistoryFileError> {
 }
 
 /// The names of all records; others are skipped.
-const KNOWN: [&str; 8] = [
+const KNOWN: [&str; 11] = [
     "head",
     "instances",
     "slot",
     "second",
     "event",
+    "sample",
+    "exemplar",
+    "added_fault",
     "fault",
     "generator",
     "end",
@@ -297,6 +330,9 @@ fn apply(line: Line, history: &mut History) -> Result<(), String> {
             load.seconds.insert(line.index, line.into_second());
         }
         Line::Event(event) => history.events.push(event),
+        Line::Sample(sample) => history.samples.push(sample),
+        Line::Exemplar(exemplar) => history.exemplars.push(exemplar),
+        Line::AddedFault(fault) => history.head.plan.faults.push(*fault),
         Line::Fault(fault) => {
             history.faults.retain(|f| f.index != fault.index);
             history.faults.push(fault);

@@ -1,6 +1,6 @@
 //! The whole history of a run, and what stands at its head and at its end.
 
-use super::{Event, FaultRecord, Second, Slot};
+use super::{Event, Exemplar, FaultRecord, Sample, Second, Slot};
 use crate::clock::Offset;
 use crate::plan::Plan;
 use serde::{Deserialize, Serialize};
@@ -58,6 +58,10 @@ pub struct GeneratorHealth {
     pub dropped: u64,
     /// Processor time of the load workers / (their number × the load's length); none: not measured.
     pub cpu_ratio: Option<f64>,
+    /// Processor time of the load workers over the whole load, warm-up and connecting included; none: not measured.
+    pub cpu_ms: Option<f64>,
+    /// Operations that it was spent on: all that were made, of every workload, warm-up included; none: not counted.
+    pub operations: Option<u64>,
     /// Idle share of the machine's processors over the load, 0 to 1; none: not measured.
     pub host_idle_ratio: Option<f64>,
     /// Load workers (threads).
@@ -109,6 +113,10 @@ pub struct History {
     pub loads: Vec<LoadHistory>,
     /// Events, in the order in which they were written.
     pub events: Vec<Event>,
+    /// What observers measured, in the order in which it was written.
+    pub samples: Vec<Sample>,
+    /// Operations worth a look for themselves.
+    pub exemplars: Vec<Exemplar>,
     /// Faults that took place (or were tried), by index in the plan.
     pub faults: Vec<FaultRecord>,
     /// lbtest's own health; none where the run did not come that far.
@@ -126,6 +134,8 @@ impl History {
             head,
             loads,
             events: Vec::new(),
+            samples: Vec::new(),
+            exemplars: Vec::new(),
             faults: Vec::new(),
             generator: None,
             end: None,

@@ -3,8 +3,12 @@
 //! Memory grows with the length of the run and never with the rate: a slot holds counts, and — while it may
 //! still change, or where it holds bad operations — one [`Bin`] per millisecond, so that first and last bad
 //! and good operations are exact to the operation below 1000/s and to less than a millisecond above.
+//!
+//! A second is recorded into dense histograms and handed over as its filled buckets ([`Latencies`]).
 
-use super::{Class, InstanceId, Operation, Outcome};
+use super::exemplars::{BadOnes, Noticed, second_of};
+use super::trace::TraceId;
+use super::{Class, InstanceId, Latencies, Operation, Outcome};
 use crate::clock::Offset;
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
@@ -193,29 +197,63 @@ impl Slot {
 
 /// Latencies of one second of one workload, by intended time; good operations only (a failure's latency is
 /// that of the failure, not of the service).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Second {
     /// `done − intended`.
-    pub latency: Histogram<u32>,
+    pub latency: Latencies,
     /// `done − sent`.
-    pub service_time: Histogram<u32>,
-}
-
-impl Default for Second {
-    fn default() -> Self {
-        Self {
-            latency: new_histogram(),
-            service_time: new_histogram(),
-        }
-    }
+    pub service_time: Latencies,
 }
 
 impl Second {
     /// Adds all that `other` holds.
     pub fn merge(&mut self, other: &Self) {
-        // Both sides have the same bounds, so that adding cannot fail.
-        let _ = self.latency.add(&other.latency);
-        let _ = self.service_time.add(&other.service_time);
+        self.latency.add(&other.latency);
+        self.service_time.add(&other.service_time);
+    }
+}
+
+/// A [`Second`] that is recorded into: some 26 KB, so that only a [`Recorder`] holds any, and of the seconds only that
+/// it has recorded into since it was last asked.
+#[derive(Debug)]
+struct OpenSecond {
+    latency: Histogram<u32>,
+    service_time: Histogram<u32>,
+    slowest: Option<Noticed>,
+}
+
+impl Default for OpenSecond {
+    fn default() -> Self {
+        Self {
+            latency: new_histogram(),
+            service_time: new_histogram(),
+            slowest: None,
+        }
+    }
+}
+
+impl OpenSecond {
+    fn record(&mut self, op: &Operation, trace: Option<TraceId>) {
+        let latency = op.latency();
+        // Compared first, and built only where it is the slowest so far: seldom.
+        if self.slowest.is_none_or(|slowest| latency > slowest.latency) {
+            self.slowest = Some(Noticed::new(op, trace));
+        }
+        record_latency(&mut self.latency, latency);
+        if let Some(service) = op.service_time() {
+            record_latency(&mut self.service_time, service);
+        }
+    }
+
+    /// What was recorded; nothing is left.
+    fn take(&mut self) -> Second {
+        let second = Second {
+            latency: Latencies::from(&self.latency),
+            service_time: Latencies::from(&self.service_time),
+        };
+        self.latency.reset();
+        self.service_time.reset();
+        second
     }
 }
 
@@ -228,6 +266,19 @@ pub struct Delta {
     pub seconds: BTreeMap<u32, Second>,
     /// Names of the instances, by `InstanceId`: the worker's own numbering.
     pub instances: Vec<String>,
+    /// The instance that gave the last good answer.
+    pub served_last: Option<InstanceId>,
+    /// Operations worth a look for themselves: see [`super::exemplars`].
+    pub exemplars: Vec<Noticed>,
+}
+
+impl Delta {
+    /// Name of the instance that gave the last good answer.
+    #[must_use]
+    pub fn served_last(&self) -> Option<&str> {
+        let id = self.served_last?;
+        self.instances.get(usize::from(id.0)).map(String::as_str)
+    }
 }
 
 /// Folds the operations of one workload on one worker. Owned by that worker alone: no lock, no channel per
@@ -235,9 +286,17 @@ pub struct Delta {
 #[derive(Debug, Default)]
 pub struct Recorder {
     delta: Delta,
+    open: BTreeMap<u32, OpenSecond>,
+    /// Bad operations worth a look, by second.
+    bad: BTreeMap<u32, BadOnes>,
+    /// Empty ones, to be used again.
+    spare: Vec<OpenSecond>,
     instances: BTreeMap<String, InstanceId>,
 }
 
+/// Of the seconds of a flush so many are kept for the next one: it seldom reaches over more than two. After a stall it
+/// does, and the rest is given back.
+const SPARE: usize = 2;
 /// No more than this many instances are told apart; the rest share the last name.
 const MAX_INSTANCES: usize = 256;
 /// A longer name is cut: it comes from the system under test, and is sent with every flush.
@@ -271,20 +330,31 @@ impl Recorder {
 
     /// Folds one operation in.
     pub fn record(&mut self, op: &Operation) {
+        self.record_traced(op, None);
+    }
+
+    /// Folds one operation in whose request named this trace.
+    pub fn record_traced(&mut self, op: &Operation, trace: Option<TraceId>) {
         self.delta
             .slots
             .entry(Slot::index_of(op.intended))
             .or_default()
             .add(op);
+        let index = second_of(op.intended);
         if op.outcome.is_bad() {
+            let bad = self.bad.entry(index).or_default();
+            if bad.wants(op.outcome) {
+                bad.keep(Noticed::new(op, trace));
+            }
             return;
         }
-        let index = u32::try_from(op.intended.as_nanos() / 1_000_000_000).unwrap_or(u32::MAX);
-        let second = self.delta.seconds.entry(index).or_default();
-        record_latency(&mut second.latency, op.latency());
-        if let Some(service) = op.service_time() {
-            record_latency(&mut second.service_time, service);
+        if op.instance.is_some() {
+            self.delta.served_last = op.instance;
         }
+        let spare = &mut self.spare;
+        let open = self.open.entry(index);
+        open.or_insert_with(|| spare.pop().unwrap_or_default())
+            .record(op, trace);
     }
 
     /// An arrival that found no free slot: counted as failed, at its intended time.
@@ -304,6 +374,16 @@ impl Recorder {
         if self.delta.slots.is_empty() {
             return None;
         }
+        for (_, bad) in std::mem::take(&mut self.bad) {
+            self.delta.exemplars.extend(bad.into_inner());
+        }
+        while let Some((index, mut second)) = self.open.pop_first() {
+            self.delta.exemplars.extend(second.slowest.take());
+            self.delta.seconds.insert(index, second.take());
+            if self.spare.len() < SPARE {
+                self.spare.push(second);
+            }
+        }
         let instances = self.delta.instances.clone();
         Some(std::mem::replace(
             &mut self.delta,
@@ -318,6 +398,7 @@ impl Recorder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::history::trace::RunTraces;
 
     fn op(ms: u64, outcome: Outcome) -> Operation {
         let intended = Offset::from_millis(ms);
@@ -357,6 +438,47 @@ mod tests {
         );
         recorder.record(&op(1, Outcome::Ok));
         assert_eq!(recorder.take().unwrap().instances[0].len(), 127);
+    }
+
+    #[test]
+    fn the_slowest_and_the_first_bad_ones_are_handed_over_and_the_accounts_are_what_they_were() {
+        let mut recorder = Recorder::default();
+        let trace = |ms: u64| {
+            RunTraces::of(jiff::Timestamp::UNIX_EPOCH, 1)
+                .load(0)
+                .operation(ms)
+        };
+        for ms in 0..900 {
+            let outcome = if ms % 2 == 1 {
+                Outcome::Fail(Class::Timeout)
+            } else {
+                Outcome::Ok
+            };
+            let mut op = op(ms, outcome);
+            if ms == 444 {
+                op.done = op.intended + Duration::from_millis(70);
+            }
+            recorder.record_traced(&op, Some(trace(ms)));
+        }
+        let delta = recorder.take().unwrap();
+        let kept: Vec<_> = delta
+            .exemplars
+            .iter()
+            .map(|n| (n.intended, n.outcome.is_bad(), n.trace))
+            .collect();
+        let of = |ms: u64, bad| (Offset::from_millis(ms), bad, Some(trace(ms)));
+        assert_eq!(
+            kept,
+            [of(1, true), of(3, true), of(5, true), of(444, false)]
+        );
+        let (ok, bad) = delta
+            .slots
+            .values()
+            .fold((0, 0), |(ok, bad), s| (ok + s.ok, bad + s.bad()));
+        assert_eq!((ok, bad, delta.seconds[&0].latency.len()), (450, 450, 450));
+        recorder.record(&op(950, Outcome::Ok));
+        let next = recorder.take().unwrap().exemplars;
+        assert_eq!(next.len(), 1, "what was handed over is forgotten: {next:?}");
     }
 
     #[test]

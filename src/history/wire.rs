@@ -1,9 +1,12 @@
 //! The lines of the history file: how each record looks in JSON. See [`super::file`] for the format.
 
 use super::slot::{BINS, Bin, new_histogram};
-use super::{Class, End, Event, FaultRecord, GeneratorHealth, Head, InstanceId, Second, Slot};
+use super::{
+    Class, End, Event, Exemplar, FaultRecord, GeneratorHealth, Head, InstanceId, Latencies, Sample,
+    Second, Slot,
+};
 use crate::clock::Offset;
-use hdrhistogram::Histogram;
+use crate::plan::PlannedFault;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -19,6 +22,9 @@ pub enum Written<'a> {
     Slot(SlotLine),
     Second(SecondLine),
     Event(&'a Event),
+    Sample(&'a Sample),
+    Exemplar(&'a Exemplar),
+    AddedFault(&'a PlannedFault),
     Fault(&'a FaultRecord),
     Generator(&'a GeneratorHealth),
     End(&'a End),
@@ -33,6 +39,9 @@ pub enum Line {
     Slot(SlotLine),
     Second(SecondLine),
     Event(Event),
+    Sample(Sample),
+    Exemplar(Exemplar),
+    AddedFault(Box<PlannedFault>),
     Fault(FaultRecord),
     Generator(GeneratorHealth),
     End(End),
@@ -165,30 +174,24 @@ impl SecondLine {
         Self {
             load,
             index,
-            latency: sparse(&second.latency),
-            service_time: sparse(&second.service_time),
+            latency: second.latency.buckets().collect(),
+            service_time: second.service_time.buckets().collect(),
         }
     }
 
     pub fn into_second(self) -> Second {
         Second {
-            latency: dense(&self.latency),
-            service_time: dense(&self.service_time),
+            latency: compact(&self.latency),
+            service_time: compact(&self.service_time),
         }
     }
 }
 
-fn sparse(histogram: &Histogram<u32>) -> Vec<(u64, u32)> {
-    let filled = histogram.iter_recorded();
-    filled
-        .map(|v| (v.value_iterated_to(), v.count_at_value()))
-        .collect()
-}
-
-fn dense(counts: &[(u64, u32)]) -> Histogram<u32> {
+fn compact(buckets: &[(u64, u32)]) -> Latencies {
+    // Through a histogram: who knows who wrote the file, and in which order.
     let mut histogram = new_histogram();
-    for (value, count) in counts {
+    for (value, count) in buckets {
         histogram.saturating_record_n(*value, *count);
     }
-    histogram
+    Latencies::from(&histogram)
 }
