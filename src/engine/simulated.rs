@@ -3,7 +3,11 @@
 //! Every call has three moments, as with Docker: its effect, the event that tells of it,
 //! and its return. Calls can be made to fail, or to report success without any effect.
 
-use super::{Container, ContainerState, Engine, EngineError, EngineEvent};
+use super::{
+    Container, ContainerState, Endpoint, Engine, EngineError, EngineEvent, Executed, Limits,
+    Sidecar, SidecarSpec,
+};
+use crate::sidecar::protocol::{Done, Leftover, Order};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,6 +30,20 @@ pub enum Call {
     Restart,
     /// `start`
     Start,
+    /// `network disconnect`
+    Disconnect,
+    /// `network connect`
+    Connect,
+    /// `update`
+    Update,
+    /// `exec`
+    Exec,
+    /// Start of a sidecar
+    Sidecar,
+    /// An order to a sidecar
+    Order,
+    /// Removal of a sidecar and of what it left
+    Mend,
 }
 
 /// How long a call takes, each counted from its beginning.
@@ -77,6 +95,16 @@ struct World {
     spoiled: Vec<(Call, Spoiled)>,
     calls: Vec<Made>,
     starts: u64,
+    networks: BTreeMap<String, Vec<Endpoint>>,
+    limits: BTreeMap<String, Limits>,
+    /// How often all connections were cut.
+    cuts: u64,
+    /// Sidecars that are there: tag and target.
+    sidecars: Vec<(String, String)>,
+    /// What sidecars answer to a look.
+    counted: u64,
+    /// Exit codes of programs; 0 for those that are not here.
+    codes: BTreeMap<String, i64>,
 }
 
 /// The engine in memory. Clones share it.
@@ -137,6 +165,24 @@ impl Simulated {
         self.tell(id, "die", &format!("exitCode={exit_code}"));
     }
 
+    /// A container that ended runs again, now: by its restart policy, or by somebody's hand.
+    pub fn come_back(&self, id: &str) {
+        self.change(id, begin_again);
+        self.tell(id, "start", "");
+    }
+
+    /// Cuts every connection, now: sidecars end with theirs.
+    pub fn cut(&self) {
+        let mut world = self.world();
+        world.cuts += 1;
+        world.sidecars.clear();
+    }
+
+    /// Somebody changes a container's limits, now.
+    pub fn change_limits(&self, id: &str, limits: Limits) {
+        self.world().limits.insert(id.to_owned(), limits);
+    }
+
     /// Sets a container's health, now.
     pub fn set_health(&self, id: &str, health: &str) {
         self.change(id, |_, state| state.health = Some(health.to_owned()));
@@ -146,6 +192,37 @@ impl Simulated {
     /// Takes a container away, now.
     pub fn remove(&self, id: &str) {
         self.world().containers.remove(id);
+    }
+
+    /// Puts a container into a network.
+    pub fn join_network(&self, id: &str, endpoint: Endpoint) {
+        let mut world = self.world();
+        world
+            .networks
+            .entry(id.to_owned())
+            .or_default()
+            .push(endpoint);
+    }
+
+    /// What every sidecar counts from now on when it is told to look.
+    pub fn count(&self, count: u64) {
+        self.world().counted = count;
+    }
+
+    /// A program ends with this code whenever it is executed.
+    pub fn set_exit_code(&self, program: &str, code: i64) {
+        self.world().codes.insert(program.to_owned(), code);
+    }
+
+    /// How many sidecars are beside a container.
+    #[must_use]
+    pub fn sidecars_beside(&self, id: &str) -> usize {
+        let world = self.world();
+        world
+            .sidecars
+            .iter()
+            .filter(|(_, beside)| beside == id)
+            .count()
     }
 
     /// Every changing call so far, in order.
@@ -263,7 +340,12 @@ const fn measured(call: Call) -> Latency {
         Call::Pause => Latency::of_millis(14, 15, 17),
         Call::Unpause => Latency::of_millis(10, 11, 13),
         Call::Restart => Latency::of_millis(16, 45, 632),
-        Call::Start => Latency::of_millis(265, 265, 265),
+        Call::Start | Call::Sidecar => Latency::of_millis(265, 265, 265),
+        Call::Disconnect => Latency::of_millis(299, 299, 302),
+        Call::Connect => Latency::of_millis(47, 47, 49),
+        Call::Update | Call::Order => Latency::of_millis(1, 1, 2),
+        Call::Exec => Latency::of_millis(50, 50, 70),
+        Call::Mend => Latency::of_millis(300, 300, 400),
     }
 }
 
@@ -407,6 +489,97 @@ impl Engine for Simulated {
         Ok(())
     }
 
+    async fn endpoints(&self, id: &str) -> Result<Vec<Endpoint>, EngineError> {
+        self.state(id).await?;
+        let world = self.world();
+        Ok(world.networks.get(id).cloned().unwrap_or_default())
+    }
+
+    async fn disconnect(&self, id: &str, network: &str) -> Result<(), EngineError> {
+        let (_, latency, works) = self.begin(Call::Disconnect, id, network.to_owned())?;
+        tokio::time::sleep(latency.effect).await;
+        if works && let Some(all) = self.world().networks.get_mut(id) {
+            all.retain(|e| e.network != network);
+        }
+        Ok(())
+    }
+
+    async fn connect(&self, id: &str, endpoint: &Endpoint) -> Result<(), EngineError> {
+        let (_, latency, works) = self.begin(Call::Connect, id, endpoint.network.clone())?;
+        tokio::time::sleep(latency.effect).await;
+        if works {
+            self.join_network(id, endpoint.clone());
+        }
+        Ok(())
+    }
+
+    async fn limits(&self, id: &str) -> Result<Limits, EngineError> {
+        self.state(id).await?;
+        Ok(self.world().limits.get(id).copied().unwrap_or_default())
+    }
+
+    async fn set_limits(&self, id: &str, limits: &Limits) -> Result<(), EngineError> {
+        let (_, latency, works) = self.begin(Call::Update, id, format!("{limits:?}"))?;
+        tokio::time::sleep(latency.returns).await;
+        if works {
+            self.world().limits.insert(id.to_owned(), *limits);
+        }
+        Ok(())
+    }
+
+    async fn exec(
+        &self,
+        id: &str,
+        command: &[String],
+        _timeout: Duration,
+    ) -> Result<Executed, EngineError> {
+        let (_, latency, _) = self.begin(Call::Exec, id, command.join(" "))?;
+        tokio::time::sleep(latency.returns).await;
+        let program = command.first().map_or("", String::as_str);
+        Ok(Executed {
+            code: self.world().codes.get(program).copied().unwrap_or(0),
+            output: String::new(),
+        })
+    }
+
+    async fn sidecar(&self, spec: &SidecarSpec) -> Result<Arc<dyn Sidecar>, EngineError> {
+        let (state, latency, _) = self.begin(Call::Sidecar, &spec.target, spec.tag.clone())?;
+        tokio::time::sleep(latency.returns).await;
+        let mark = (spec.tag.clone(), spec.target.clone());
+        self.world().sidecars.push(mark.clone());
+        Ok(Arc::new(Beside {
+            engine: self.clone(),
+            mark,
+            joined: state.pid,
+            cuts: self.world().cuts,
+        }))
+    }
+
+    async fn sidecars(&self, spec: &SidecarSpec) -> Result<Vec<String>, EngineError> {
+        let world = self.world();
+        let mine = |(tag, target): &&(String, String)| *tag == spec.tag && *target == spec.target;
+        Ok(world
+            .sidecars
+            .iter()
+            .filter(mine)
+            .map(|(tag, _)| tag.clone())
+            .collect())
+    }
+
+    async fn mend(
+        &self,
+        spec: &SidecarSpec,
+        _leftover: Option<&Leftover>,
+    ) -> Result<String, EngineError> {
+        let (_, latency, works) = self.begin(Call::Mend, &spec.target, spec.tag.clone())?;
+        tokio::time::sleep(latency.returns).await;
+        if works {
+            let gone = (spec.tag.clone(), spec.target.clone());
+            self.world().sidecars.retain(|mark| *mark != gone);
+        }
+        Ok("nothing is left".to_owned())
+    }
+
     async fn log_tail(&self, id: &str, _lines: usize) -> Result<Vec<String>, EngineError> {
         self.state(id).await.map(|_| Vec::new())
     }
@@ -417,6 +590,49 @@ impl Engine for Simulated {
 
     fn shares_our_kernel(&self) -> bool {
         false
+    }
+}
+
+/// A sidecar that does nothing but count.
+struct Beside {
+    engine: Simulated,
+    mark: (String, String),
+    joined: Option<u32>,
+    cuts: u64,
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        let mark = &self.mark;
+        self.engine.world().sidecars.retain(|m| m != mark);
+    }
+}
+
+#[async_trait]
+impl Sidecar for Beside {
+    async fn ask(&self, order: Order) -> Result<Done, EngineError> {
+        if !self.lives() {
+            return Err(refused("the sidecar", "it is gone"));
+        }
+        let (_, latency, _) = self
+            .engine
+            .begin(Call::Order, &self.mark.1, format!("{order:?}"))?;
+        tokio::time::sleep(latency.returns).await;
+        let count = self.engine.world().counted;
+        Ok(Done {
+            mechanism: "simulated".to_owned(),
+            seen: format!("{count} packets"),
+            count,
+            ..Done::default()
+        })
+    }
+
+    fn joined(&self) -> Option<u32> {
+        self.joined
+    }
+
+    fn lives(&self) -> bool {
+        self.engine.world().cuts == self.cuts
     }
 }
 

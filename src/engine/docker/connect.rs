@@ -25,7 +25,7 @@ pub async fn connect() -> Result<(Client, String), EngineError> {
 }
 
 /// The message with its causes: the client's own says only "client error (Connect)".
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(source) = cause {

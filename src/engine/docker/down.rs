@@ -28,8 +28,13 @@ pub enum Scope {
     Project(String),
     /// One run's.
     Run(String),
-    /// Every run's but these.
-    AllBut(Vec<String>),
+    /// Every run's but these, and every project but those.
+    AllBut {
+        /// Runs that are alive.
+        runs: Vec<String>,
+        /// Projects that somebody is using: a run that is alive may be attached to what another one brought up.
+        projects: Vec<String>,
+    },
 }
 
 impl Scope {
@@ -37,19 +42,21 @@ impl Scope {
         let all = labels::RUN.to_owned();
         labels::filter(&match self {
             // The engine's filters know no "not".
-            Self::Everything | Self::AllBut(_) => vec![all],
+            Self::Everything | Self::AllBut { .. } => vec![all],
             Self::Project(project) => vec![all, format!("{}={project}", labels::PROJECT)],
             Self::Run(run) => vec![format!("{}={run}", labels::RUN)],
         })
     }
 
     fn spares(&self, labels: Option<&HashMap<String, String>>) -> bool {
-        let Self::AllBut(runs) = self else {
+        let Self::AllBut { runs, projects } = self else {
             return false;
         };
-        labels
-            .and_then(|l| l.get(labels::RUN))
-            .is_some_and(|run| runs.contains(run))
+        let is_of = |label: &str, spared: &[String]| {
+            let value = labels.and_then(|l| l.get(label));
+            value.is_some_and(|value| spared.contains(value))
+        };
+        is_of(labels::RUN, runs) || is_of(labels::PROJECT, projects)
     }
 }
 
@@ -350,6 +357,23 @@ fn gone(outcome: Result<(), Error>) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_project_that_a_living_run_uses_is_spared_whoever_brought_it_up() {
+        let scope = Scope::AllBut {
+            runs: vec!["alive".into()],
+            projects: vec!["shop".into()],
+        };
+        let labelled = |run: &str, project: &str| -> HashMap<String, String> {
+            [(labels::RUN, run), (labels::PROJECT, project)]
+                .map(|(k, v)| (k.to_owned(), v.to_owned()))
+                .into()
+        };
+        assert!(scope.spares(Some(&labelled("dead", "shop"))));
+        assert!(scope.spares(Some(&labelled("alive", "other"))));
+        assert!(!scope.spares(Some(&labelled("dead", "other"))));
+        assert!(!scope.spares(None));
+    }
 
     #[test]
     fn no_scope_is_without_lbtests_label() {

@@ -1,7 +1,11 @@
 //! What faults ask of an engine, as calls of the Docker API.
 
 use super::error::Named;
-use super::{Container, ContainerState, Docker, Engine, EngineError, EngineEvent, labels};
+use super::{
+    Container, ContainerState, Docker, Endpoint, Engine, EngineError, EngineEvent, Executed,
+    Limits, Sidecar, SidecarSpec, labels,
+};
+use crate::sidecar::protocol::Leftover;
 use async_trait::async_trait;
 use bollard::container::LogOutput;
 use bollard::models::{ContainerInspectResponse, ContainerSummary, HealthStatusEnum};
@@ -10,6 +14,7 @@ use bollard::query_parameters::{
     RestartContainerOptionsBuilder, StopContainerOptionsBuilder,
 };
 use futures_util::StreamExt;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast;
 
@@ -193,6 +198,56 @@ impl Engine for Docker {
             .start_container(id, None)
             .await
             .named(|| format!("starting container {id}"))
+    }
+
+    async fn endpoints(&self, id: &str) -> Result<Vec<Endpoint>, EngineError> {
+        self.endpoints_of(id).await
+    }
+
+    async fn disconnect(&self, id: &str, network: &str) -> Result<(), EngineError> {
+        self.guard(id).await?;
+        self.take_off(id, network).await
+    }
+
+    async fn connect(&self, id: &str, endpoint: &Endpoint) -> Result<(), EngineError> {
+        self.guard(id).await?;
+        self.put_back(id, endpoint).await
+    }
+
+    async fn limits(&self, id: &str) -> Result<Limits, EngineError> {
+        self.limits_of(id).await
+    }
+
+    async fn set_limits(&self, id: &str, limits: &Limits) -> Result<(), EngineError> {
+        // The inherent one.
+        Self::set_limits(self, id, limits).await
+    }
+
+    async fn exec(
+        &self,
+        id: &str,
+        command: &[String],
+        timeout: Duration,
+    ) -> Result<Executed, EngineError> {
+        self.guard(id).await?;
+        self.execute(id, command, timeout).await
+    }
+
+    async fn sidecar(&self, spec: &SidecarSpec) -> Result<Arc<dyn Sidecar>, EngineError> {
+        self.attach_sidecar(spec).await
+    }
+
+    async fn sidecars(&self, spec: &SidecarSpec) -> Result<Vec<String>, EngineError> {
+        let found = self.sidecars_of(spec).await?;
+        Ok(found.into_iter().map(|(_, name)| name).collect())
+    }
+
+    async fn mend(
+        &self,
+        spec: &SidecarSpec,
+        leftover: Option<&Leftover>,
+    ) -> Result<String, EngineError> {
+        self.mend_after(spec, leftover).await
     }
 
     async fn log_tail(&self, id: &str, lines: usize) -> Result<Vec<String>, EngineError> {

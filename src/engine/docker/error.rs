@@ -1,6 +1,7 @@
 //! What the engine answers, as lbtest's errors: each names its subject.
 
 use super::EngineError;
+use super::connect::chain;
 use bollard::errors::Error;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -50,7 +51,7 @@ fn translate(what: String, error: Error) -> EngineError {
         },
         Error::HyperLegacyError { .. }
         | Error::HyperResponseError { .. }
-        | Error::IOError { .. } => EngineError::Unreachable(format!("{what}: {error}")),
+        | Error::IOError { .. } => EngineError::Unreachable(format!("{what}: {}", chain(&error))),
         other => EngineError::Refused {
             what,
             answer: other.to_string(),

@@ -1,11 +1,19 @@
 //! The labels on everything lbtest makes: compose's own, so that its commands understand it, and lbtest's, so
 //! that nothing of anybody else is ever touched.
 
-use crate::compose::topology::{Service, Topology};
+use crate::compose::topology::{Condition, Service, Topology};
 use std::collections::HashMap;
 
 /// The run that made an object. Whatever carries it is lbtest's to remove.
 pub const RUN: &str = "io.lbtest.run";
+/// On a sidecar: the id of the container that it stands beside.
+pub const SIDECAR: &str = "io.lbtest.sidecar";
+/// On a sidecar: what tells it from others of the same container and run.
+pub const TAG: &str = "io.lbtest.tag";
+/// A service's role, where the compose file says one: a project that is up has no other way to tell it.
+pub const ROLE: &str = "io.lbtest.role";
+/// Compose: the services that a container's service depends on.
+pub const DEPENDS_ON: &str = "com.docker.compose.depends_on";
 /// On images that lbtest made: the project they were built for, or `self`.
 pub const IMAGE: &str = "io.lbtest.image";
 /// On images that lbtest made: hash of what went in.
@@ -69,9 +77,26 @@ pub fn of_container(
         (CONFIG_FILES, files.join(",")),
         (WORKING_DIR, topology.working_dir.display().to_string()),
         (CONFIG_HASH, service.config_hash.clone()),
+        (DEPENDS_ON, dependencies(service)),
     ];
     labels.extend(own.into_iter().map(|(key, value)| (key.to_owned(), value)));
+    if let Some(role) = service.extensions.get("role") {
+        labels.insert(ROLE.to_owned(), role.clone());
+    }
     labels
+}
+
+/// As compose writes it: `db:service_healthy:false`; the last part says whether a restart of the one restarts the other.
+fn dependencies(service: &Service) -> String {
+    let all = service.depends_on.iter().map(|(name, needed)| {
+        let condition = match needed.condition {
+            Condition::Started => "service_started",
+            Condition::Healthy => "service_healthy",
+            Condition::CompletedSuccessfully => "service_completed_successfully",
+        };
+        format!("{name}:{condition}:false")
+    });
+    all.collect::<Vec<_>>().join(",")
 }
 
 /// Labels of a network or volume; `kind` is [`NETWORK`] or [`VOLUME`].

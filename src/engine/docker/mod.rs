@@ -6,14 +6,18 @@ mod connect;
 mod container;
 mod content;
 mod context;
+mod described;
 mod dockerfile;
 mod doctor;
 mod down;
+mod endpoints;
 mod engine;
 mod error;
 mod events;
+mod exec;
 mod images;
 pub mod labels;
+mod limits;
 mod networks;
 mod order;
 mod own_image;
@@ -21,11 +25,16 @@ mod owned;
 mod ports;
 mod ready;
 mod runs;
+mod sidecar;
 mod up;
 mod volumes;
 
-use super::{Container, ContainerState, Engine, EngineError, EngineEvent};
+use super::{
+    Container, ContainerState, Endpoint, Engine, EngineError, EngineEvent, Executed, Join, Limits,
+    Sidecar, SidecarSpec,
+};
 use bollard::Docker as Client;
+use engine::state_of;
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};

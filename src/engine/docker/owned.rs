@@ -32,6 +32,19 @@ impl Docker {
         Ok(())
     }
 
+    /// True where a project has containers that lbtest did not make.
+    ///
+    /// # Errors
+    /// The engine's refusal.
+    pub async fn is_foreign(&self, project: &str) -> Result<bool, EngineError> {
+        let all = self.all_of(project).await?;
+        let foreign = |c: &bollard::models::ContainerSummary| {
+            let labels = c.labels.as_ref();
+            !labels.is_some_and(|l| l.contains_key(labels::RUN))
+        };
+        Ok(all.iter().any(foreign))
+    }
+
     /// Keeps in mind that a container may be touched.
     pub(super) fn remember(&self, id: &str) {
         lock(&self.shared.known).insert(id.to_owned());
