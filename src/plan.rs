@@ -4,8 +4,17 @@
 //! at all.
 
 mod arrivals;
+pub mod blast;
+mod composite;
+mod networks;
+mod occurrence;
+mod partition;
 mod resolve;
+mod roles;
 mod targets;
+#[cfg(test)]
+mod tests;
+mod warnings;
 
 pub use resolve::{Resolved, kind_name, resolve};
 
@@ -83,13 +92,13 @@ pub enum LoopKind {
 }
 
 /// One occurrence of one fault.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PlannedFault {
     /// Its name; occurrences of a repeated fault are `name #1`, `name #2`, ….
     pub name: String,
     /// Name of the `[[fault]]` entry it comes from (gates refer to that).
     pub entry: String,
-    /// `stop`, `kill`, `pause`, `restart`, `start`, `external`.
+    /// Its kind's key in a scenario: `stop`, `delay`, ….
     pub kind: String,
     /// Services (or `service.number` where a service has several containers), resolved.
     pub targets: Vec<String>,
@@ -97,6 +106,37 @@ pub struct PlannedFault {
     pub inject_at: Offset,
     /// When to heal; none: at the end of the run (or never needed).
     pub heal_at: Option<Offset>,
+    /// The groups of a partition, each named as in `targets`; of an isolation only one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Vec<String>>,
+    /// The peers that it is limited to, named as in `targets`; empty: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub towards: Vec<String>,
+    /// Which of `targets` it hits is found at the moment of injection; none: all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late: Option<Late>,
+    /// It begins when another one is over; `inject_at` and `heal_at` are then what is expected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<After>,
+}
+
+/// How targets are found at the moment of injection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Late {
+    /// The databases that say that they have this role now: `primary`, `replica`.
+    Role(String),
+    /// The container that served the last request of this workload.
+    LastServed(String),
+}
+
+/// A fault's place in a sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct After {
+    /// Index in `plan.faults` of the one that must be healed (and whose targets must be healthy) first.
+    pub index: usize,
+    /// And so long after that.
+    pub pause: Duration,
 }
 
 /// A limit on a figure.
@@ -112,6 +152,34 @@ pub struct Gate {
     pub written: String,
     /// What it looks at.
     pub scope: GateScope,
+    /// The limit is derived from a baseline; `limit` is then 0 and means nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relative: Option<Relative>,
+}
+
+/// A limit that follows from what a baseline run measured: `baseline × factor + offset`, for each figure that the gate
+/// looks at.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Relative {
+    /// 1 where none was written.
+    pub factor: f64,
+    /// In the metric's own unit; may be negative.
+    pub offset: f64,
+    /// What the baseline measured; none: no baseline was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<BaselineFigures>,
+}
+
+/// What a baseline run measured of the figures that a gate looks at.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct BaselineFigures {
+    /// Its run id.
+    pub run: String,
+    /// By whose figure it is (`web`, `web after slave 1 stops (heal)`), in the metric's own unit.
+    pub figures: std::collections::BTreeMap<String, f64>,
+    /// Why it proves nothing, in words; none where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<String>,
 }
 
 /// What a gate looks at.

@@ -14,6 +14,9 @@ use std::path::Path;
 use std::process::Output;
 use tempfile::TempDir;
 
+#[path = "bad_input/faults.rs"]
+mod faults;
+
 const SCENARIO: &str = r#"name = "s"
 topology = "compose.yaml"
 
@@ -347,6 +350,11 @@ proptest! {
         compose in prop::collection::vec(any::<u8>(), 0..400),
     ) {
         check(&scenario, &compose, PEOPLE.as_bytes());
+    }
+
+    #[test]
+    fn faults_of_every_kind_with_changed_bytes_never_make_it_panic(scenario in mutated(faults::EVERY_KIND)) {
+        check(&scenario, COMPOSE.as_bytes(), PEOPLE.as_bytes());
     }
 
     #[test]

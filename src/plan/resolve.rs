@@ -1,12 +1,9 @@
 //! Scenario, topology and seed become a [`Plan`].
 
-use super::{
-    Gate, GateScope, LoopKind, Metric, Plan, PlannedFault, PlannedLoad, arrivals, targets,
-};
-use crate::clock::Offset;
+use super::{Gate, GateScope, LoopKind, Metric, Plan, PlannedLoad, arrivals, composite, warnings};
 use crate::compose::Topology;
 use crate::scenario::{
-    Arrivals, ClientSpec, Fault, FaultKind, Scenario, ScenarioError, Workload, url_without_secrets,
+    Arrivals, ClientSpec, FaultKind, Scenario, ScenarioError, Workload, url_without_secrets,
 };
 use crate::source::Mistake;
 use std::time::Duration;
@@ -29,23 +26,14 @@ pub fn resolve(
     topology: Option<&Topology>,
     faults_on: bool,
 ) -> Result<Resolved, ScenarioError> {
-    let mut mistakes = Vec::new();
-    let mut warnings = scenario.warnings.clone();
-    let mut faults = Vec::new();
-    for fault in scenario.faults.iter().filter(|_| faults_on) {
-        match occurrences(scenario, fault, topology) {
-            Ok(found) => faults.extend(found),
-            Err(mistake) => mistakes.push(mistake),
-        }
-    }
-    if !mistakes.is_empty() {
-        return Err(ScenarioError(mistakes));
-    }
-    faults.sort_by_key(|f| f.inject_at);
+    let faults = if faults_on {
+        composite::lay(scenario, topology).map_err(ScenarioError)?
+    } else {
+        Vec::new()
+    };
     let gates = gates(scenario, faults_on);
-    warnings.extend(short_windows(scenario, &faults));
-    warnings.extend(overlapping(scenario, &faults));
-    warnings.extend(no_gate(scenario, &gates));
+    let mut warnings = scenario.warnings.clone();
+    warnings.extend(warnings::all(scenario, topology, &faults, &gates));
     let plan = Plan {
         scenario: scenario.name.clone(),
         description: scenario.description.clone(),
@@ -142,52 +130,23 @@ pub fn kind_name(kind: &FaultKind) -> &'static str {
         FaultKind::Pause => "pause",
         FaultKind::Restart { .. } => "restart",
         FaultKind::Start => "start",
+        FaultKind::Disconnect { .. } => "disconnect",
+        FaultKind::Partition(_) => "partition",
+        FaultKind::Delay { .. } => "delay",
+        FaultKind::Loss { .. } => "loss",
+        FaultKind::Bandwidth { .. } => "bandwidth",
+        FaultKind::ResetConnections { .. } => "reset_connections",
+        FaultKind::Cpu { .. } => "cpu",
+        FaultKind::Memory { .. } => "memory",
+        FaultKind::Stress(_) => "stress",
+        FaultKind::FillDisk(_) => "fill_disk",
+        FaultKind::FreezeProcess { .. } => "freeze_process",
+        FaultKind::Http(_) => "http",
+        FaultKind::Exec(_) => "exec",
+        FaultKind::Command(_) => "command",
+        FaultKind::Sql(_) => "sql",
         FaultKind::External => "external",
     }
-}
-
-fn occurrences(
-    scenario: &Scenario,
-    fault: &Fault,
-    topology: Option<&Topology>,
-) -> Result<Vec<PlannedFault>, Mistake> {
-    let (every, times) = fault
-        .repeat
-        .map_or((Duration::ZERO, 1), |r| (r.every, r.times));
-    let mut found = Vec::new();
-    for n in 1..=times {
-        let targets = match (&fault.target, topology) {
-            (None, _) => Vec::new(),
-            (Some(target), Some(topology)) => {
-                targets::of_occurrence(scenario, fault, target, topology, n)?
-            }
-            (Some(target), None) => {
-                let message = format!(
-                    "fault `{}` has a target, but the scenario has no topology",
-                    fault.name.escape_debug()
-                );
-                let help = "name the compose file: topology = \"compose.yaml\"; or let something else break the system: external = {}";
-                return Err(scenario
-                    .origin
-                    .mistake(target.span.clone(), message)
-                    .with_help(help));
-            }
-        };
-        let at = Offset::new(fault.at + every * (n - 1));
-        found.push(PlannedFault {
-            name: if times > 1 {
-                format!("{} #{n}", fault.name)
-            } else {
-                fault.name.clone()
-            },
-            entry: fault.name.clone(),
-            kind: kind_name(&fault.kind).to_owned(),
-            targets,
-            inject_at: at,
-            heal_at: fault.heal_after.map(|after| at + after),
-        });
-    }
-    Ok(found)
 }
 
 /// Gates on faults have no figure where the faults are left out.
@@ -205,100 +164,6 @@ fn gates(scenario: &Scenario, faults_on: bool) -> Vec<Gate> {
         .filter(|g| faults_on || !on_faults(g))
         .cloned()
         .collect()
-}
-
-fn no_gate(scenario: &Scenario, gates: &[Gate]) -> Option<Mistake> {
-    if !gates.is_empty() || scenario.run.observe {
-        return None;
-    }
-    let warning = scenario
-        .origin
-        .mistake(0..0, "no gate: the verdict can only be inconclusive");
-    Some(
-        warning.with_help("add [gate] with error_rate = \"<= 1%\", or say observe = true in [run]"),
-    )
-}
-
-/// Edges after which a workload has less time than recovery takes to be seen.
-fn short_windows(scenario: &Scenario, faults: &[PlannedFault]) -> Vec<Mistake> {
-    let end = Offset::new(scenario.run.duration);
-    let mut edges: Vec<(Offset, &PlannedFault, &str)> = Vec::new();
-    for fault in faults {
-        edges.push((fault.inject_at, fault, "injected"));
-        edges.extend(
-            fault
-                .heal_at
-                .filter(|at| *at < end)
-                .map(|at| (at, fault, "healed")),
-        );
-    }
-    edges.sort_by_key(|(at, ..)| *at);
-    let needed = scenario
-        .loads
-        .iter()
-        .map(|l| l.recovery.stable_for)
-        .max()
-        .unwrap_or_default();
-    let mut warnings = Vec::new();
-    for (i, (at, fault, edge)) in edges.iter().enumerate() {
-        let next = edges[i + 1..]
-            .iter()
-            .map(|(next, ..)| *next)
-            .find(|next| next > at)
-            .unwrap_or(end);
-        let window = next - *at;
-        if window > needed {
-            continue;
-        }
-        let Some(entry) = scenario.faults.iter().find(|f| f.name == fault.entry) else {
-            continue;
-        };
-        let message = format!(
-            "after `{}` is {edge} only {window:?} remain until the next edge: recovery, which must hold for {needed:?}, cannot be seen",
-            fault.name.escape_debug()
-        );
-        warnings.push(
-            scenario
-                .origin
-                .mistake(entry.span.clone(), message)
-                .with_help("leave more time, or lower `stable_for` in [recovery]"),
-        );
-    }
-    warnings
-}
-
-/// Faults that hit a container which an earlier one still holds: a stop of what is stopped has no effect of its own, and
-/// the first heal mends both. (`start` mends what was stopped for good, so it is meant to.)
-fn overlapping(scenario: &Scenario, faults: &[PlannedFault]) -> Vec<Mistake> {
-    let end = Offset::new(scenario.run.duration);
-    let holds = |f: &PlannedFault| match f.kind.as_str() {
-        "restart" | "start" => f.inject_at,
-        _ => f.heal_at.unwrap_or(end),
-    };
-    let mut found = std::collections::BTreeMap::new();
-    for (i, first) in faults.iter().enumerate() {
-        for second in faults[i + 1..]
-            .iter()
-            .filter(|f| f.kind != "start" && f.inject_at < holds(first))
-        {
-            if let Some(both) = first.targets.iter().find(|t| second.targets.contains(t)) {
-                let pair = (first.entry.clone(), second.entry.clone());
-                found.entry(pair).or_insert((first, second, both));
-            }
-        }
-    }
-    let warning = |(first, second, target): &(&PlannedFault, &PlannedFault, &String)| {
-        let entry = scenario.faults.iter().find(|f| f.name == second.entry)?;
-        let message = format!(
-            "`{}` hits `{}` while `{}` still holds it: it has no effect of its own",
-            second.name.escape_debug(),
-            target.escape_debug(),
-            first.name.escape_debug()
-        );
-        let mistake = scenario.origin.mistake(entry.span.clone(), message);
-        Some(mistake.with_help("heal the first one before, or choose another target"))
-    };
-    found.values().filter_map(warning).collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What every part of the reading shares: where to report, where paths start, the environment.
 
 use super::at::At;
-use super::file::DurationText;
+use super::file::{DurationText, SizeText};
 use super::origin::Origin;
 use super::{interpolate, quantity};
 use crate::source::{Mistake, nearest};
@@ -50,13 +50,7 @@ impl Check<'_> {
     /// A length of time; one that is wrong is reported and counts as not given.
     pub fn duration(&mut self, text: Option<&At<DurationText>>) -> Option<Duration> {
         let text = text?;
-        match quantity::duration(&text.value.0) {
-            Ok(length) => Some(length),
-            Err(e) => {
-                self.wrong(&text.span, e.message, e.help);
-                None
-            }
-        }
+        self.quantity(&text.span, quantity::duration(&text.value.0))
     }
 
     /// A length of time that must be more than zero.
@@ -71,6 +65,49 @@ impl Check<'_> {
             return None;
         }
         Some(length)
+    }
+
+    /// An amount of memory or disk, in bytes; one that is wrong is reported and counts as not given.
+    pub fn size(&mut self, text: Option<&At<SizeText>>) -> Option<u64> {
+        let text = text?;
+        self.quantity(&text.span, quantity::size(&text.value.0))
+    }
+
+    /// A quantity, or a report of what is wrong with it.
+    pub fn quantity<T>(
+        &mut self,
+        span: &Range<usize>,
+        read: Result<T, quantity::NotAQuantity>,
+    ) -> Option<T> {
+        match read {
+            Ok(value) => Some(value),
+            Err(e) => {
+                self.wrong(span, e.message, e.help);
+                None
+            }
+        }
+    }
+
+    /// One of some words; left out, it is the first one.
+    pub fn word<T: Copy>(
+        &mut self,
+        key: &str,
+        text: Option<&At<String>>,
+        words: &[(&str, T)],
+    ) -> Option<T> {
+        let Some(text) = text else {
+            return words.first().map(|(_, meaning)| *meaning);
+        };
+        if let Some((_, meaning)) = words.iter().find(|(word, _)| *word == text.value) {
+            return Some(*meaning);
+        }
+        let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        self.wrong(
+            &text.span,
+            format!("`{}` is not a `{key}`", text.escape_debug()),
+            suggestion(text, known),
+        );
+        None
     }
 
     /// A whole number within bounds.

@@ -3,19 +3,29 @@
 //! Everything is kept as text with its place; [`super::read`] gives it its meaning. Kinds are told by key
 //! (`http = { … }`, `stop = { … }`), because a tagged enum reports every mistake at the file's first line.
 
+mod application;
 mod fault;
 mod gate;
 mod load;
+mod network;
+mod resources;
+mod target;
 
+pub use application::{CallTable, ExecTable, HttpFaultTable, RunProgramTable, SqlTable};
 pub use fault::{
-    ExternalTable, FaultTable, KillTable, RepeatTable, StopTable, TargetKey, TargetOnly,
-    TargetTable,
+    ExternalTable, FaultTable, FlapTable, KillTable, OneOrMany, PauseKey, RepeatTable,
+    RollingTable, StopTable, TargetOnly,
 };
 pub use gate::GateTable;
 pub use load::{
     ExpectTable, HttpTable, LoadTable, PostgresTable, RequestTable, StageTable, StatementTable,
     StatusText, VariableTable,
 };
+pub use network::{
+    BandwidthTable, DelayTable, DisconnectTable, LinkTable, LossTable, PartitionTable,
+};
+pub use resources::{CpuTable, FillDiskTable, FreezeProcessTable, MemoryTable, StressTable};
+pub use target::{TargetKey, TargetTable};
 
 use super::at::{At, Never, OneOf, Scalar, TableKey};
 use schemars::JsonSchema;
@@ -27,6 +37,24 @@ use std::collections::BTreeMap;
 #[serde(transparent)]
 #[schemars(inline, extend("examples" = ["500ms", "5s", "1m30s"]))]
 pub struct DurationText(pub String);
+
+/// An amount of memory or disk: a number and a unit, `64MB` (10^6), `64MiB` (2^20). A bare number is refused.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(inline, extend("examples" = ["500kB", "64MB", "1GiB"]))]
+pub struct SizeText(pub String);
+
+/// A speed: a number and a unit, in bytes (`1MB/s`) or bits (`10Mbit/s`). A bare number is refused.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(inline, extend("examples" = ["1MB/s", "10Mbit/s"]))]
+pub struct RateText(pub String);
+
+/// A share in percent: `10%`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(inline, extend("examples" = ["10%", "0.5%"]))]
+pub struct ShareText(pub String);
 
 /// A limit: a comparison (`<=`, `<`, `>=`, `>`, `==`) and a value with its unit; `0` may stand alone.
 #[derive(Debug, Clone)]

@@ -3,8 +3,8 @@
 use super::at::At;
 use super::check::Check;
 use super::file::{FaultTable, GateTable, LimitText, LoadTable};
-use super::quantity;
-use crate::plan::{Comparison, Gate, GateScope, Metric};
+use super::{quantity, relative};
+use crate::plan::{Comparison, Gate, GateScope, Metric, Relative};
 
 /// Reads a limit: how it is compared, the value in the metric's unit, and the text to show.
 pub fn limit_of(
@@ -116,17 +116,44 @@ fn table_of(
             );
             continue;
         }
-        if let Some((comparison, limit, written)) = limit_of(check, metric, text) {
+        let limit = match &text.value {
+            LimitText::Text(written) if relative::is_relative(written) => {
+                from_baseline(check, metric, text, written)
+            }
+            LimitText::Text(_) | LimitText::Integer(_) | LimitText::Float(_) => {
+                limit_of(check, metric, text).map(|(c, limit, written)| (c, limit, written, None))
+            }
+        };
+        if let Some((comparison, limit, written, relative)) = limit {
             gates.push(Gate {
                 metric,
                 comparison,
                 limit,
                 written,
                 scope: place.scope.clone(),
+                relative,
             });
         }
     }
     gates
+}
+
+/// A limit that is derived from a baseline; what it comes to is known once there is one.
+fn from_baseline(
+    check: &mut Check<'_>,
+    metric: Metric,
+    text: &At<LimitText>,
+    written: &str,
+) -> Option<(Comparison, f64, String, Option<Relative>)> {
+    match relative::relative(metric, written) {
+        Ok((comparison, relative)) => {
+            Some((comparison, 0.0, written.trim().to_owned(), Some(relative)))
+        }
+        Err(e) => {
+            check.wrong(&text.span, e.message, e.help);
+            None
+        }
+    }
 }
 
 /// Why a metric has no figure at a place.

@@ -15,6 +15,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Reads the HTTP client of a workload.
 pub fn read(check: &mut Check<'_>, http: &At<HttpTable>) -> Option<HttpSpec> {
+    two_traceparents(check, http)?;
     let mut variables = Variables::new(&http.vars);
     let requests = requests(check, http, &mut variables);
     let variables = variables.finish(check);
@@ -39,8 +40,29 @@ pub fn read(check: &mut Check<'_>, http: &At<HttpTable>) -> Option<HttpSpec> {
         http2: http.http2,
         ca_file,
         instance_header: instance_header.to_ascii_lowercase(),
+        traceparent: http.traceparent,
         variables: variables?,
     })
+}
+
+/// `traceparent = true` beside a header of that name: which of the two is to be sent?
+fn two_traceparents(check: &mut Check<'_>, http: &HttpTable) -> Option<()> {
+    if !http.traceparent {
+        return Some(());
+    }
+    let listed = http.requests.iter().flat_map(|list| list.iter());
+    let all = std::iter::once(&http.headers).chain(listed.map(|request| &request.headers));
+    let mut headers = all.flat_map(|headers| headers.iter());
+    let given = headers.find(|(name, _)| name.eq_ignore_ascii_case("traceparent"));
+    let Some((_, value)) = given else {
+        return Some(());
+    };
+    check.wrong(
+        &value.span,
+        "`traceparent` is set here, and by `traceparent = true` too",
+        "remove one of the two: with `traceparent = true` each request has a trace id of its own",
+    );
+    None
 }
 
 /// Time-outs of an operation and of a connection, with their defaults.
@@ -180,8 +202,11 @@ fn request(
         variables.uses(check, body);
     }
     let url = absolute(check, parts.url, parts.base);
-    let method = method(check, parts.method);
-    let headers = headers(check, &parts.headers, variables);
+    let method = method(check, parts.method, "GET");
+    for value in parts.headers.iter().flat_map(|m| m.values()) {
+        variables.uses_beside_environment(check, value);
+    }
+    let headers = headers(check, &parts.headers);
     let weight = match parts.weight {
         None => Some(1),
         given => check
@@ -207,9 +232,10 @@ fn writes(method: &str) -> bool {
     matches!(method, "POST" | "PUT" | "PATCH" | "DELETE")
 }
 
-fn method(check: &mut Check<'_>, method: Option<&At<String>>) -> Option<String> {
+/// A method in capitals.
+pub fn method(check: &mut Check<'_>, method: Option<&At<String>>, default: &str) -> Option<String> {
     let Some(method) = method else {
-        return Some("GET".to_owned());
+        return Some(default.to_owned());
     };
     let token = !method.is_empty() && method.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-');
     if token && method.value != "CONNECT" {
@@ -223,7 +249,12 @@ fn method(check: &mut Check<'_>, method: Option<&At<String>>) -> Option<String> 
     None
 }
 
-fn absolute(check: &mut Check<'_>, url: &At<String>, base: Option<&At<String>>) -> Option<String> {
+/// An absolute URL, or one after a base.
+pub fn absolute(
+    check: &mut Check<'_>,
+    url: &At<String>,
+    base: Option<&At<String>>,
+) -> Option<String> {
     let whole = match base {
         Some(base) if url.starts_with('/') => {
             format!("{}{}", base.trim_end_matches('/'), url.value)
@@ -267,15 +298,14 @@ fn absolute(check: &mut Check<'_>, url: &At<String>, base: Option<&At<String>>) 
     Some(whole)
 }
 
-fn headers(
+/// Header fields with the environment's values; those of later maps stand above those of earlier ones.
+pub fn headers(
     check: &mut Check<'_>,
     maps: &[&BTreeMap<String, At<String>>],
-    variables: &mut Variables<'_>,
 ) -> Option<Vec<(String, String)>> {
     let mut found: Vec<(String, String)> = Vec::new();
     let mut good = true;
     for (name, value) in maps.iter().flat_map(|m| m.iter()) {
-        variables.uses(check, value);
         let name = header_name(check, name, &value.span);
         let text = check.interpolated(value);
         if let Some(text) = &text
@@ -312,7 +342,8 @@ fn header_name(check: &mut Check<'_>, name: &str, span: &Range<usize>) -> Option
     None
 }
 
-fn status(check: &mut Check<'_>, status: Option<&At<OneOf<StatusText>>>) -> Option<StatusSet> {
+/// The statuses that are expected: 2xx, unless it says otherwise.
+pub fn status(check: &mut Check<'_>, status: Option<&At<OneOf<StatusText>>>) -> Option<StatusSet> {
     let Some(status) = status else {
         return Some(StatusSet(vec![(200, 299)]));
     };

@@ -3,27 +3,39 @@
 //! [`mod@file`] is what was typed (serde and JSON Schema); the types here are what it means, with units.
 
 mod at;
+pub mod breakage;
 mod check;
+mod fault;
 mod faults;
 pub mod file;
 mod gates;
 mod http;
 mod interpolate;
+mod one;
 mod origin;
 mod overrides;
 mod postgres;
 mod quantity;
 mod read;
+mod relative;
 mod shape;
 #[cfg(test)]
 mod tests;
 mod variables;
 mod workload;
 
+pub use breakage::{
+    Call, Direction, FillDisk, HttpFault, Link, Partition, Program, Refusal, Split, SqlFault,
+    StressSpec,
+};
+pub use fault::{
+    Composite, Fault, FaultKind, Member, Order, Places, Repeat, Rolling, Target, TargetChoice,
+};
 pub use http::url_without_secrets;
+pub use one::one_fault;
 pub use origin::Origin;
 pub use overrides::Overrides;
-pub use read::{ScenarioError, parse, read, read_with};
+pub use read::{ScenarioError, overridden, parse, read, read_with};
 
 use crate::plan::{Gate, Recovery};
 use crate::source::{Mistake, SourceFile};
@@ -56,6 +68,8 @@ pub struct Scenario {
     pub loads: Vec<Workload>,
     /// The faults, in the order of the file.
     pub faults: Vec<Fault>,
+    /// Faults that are made of others, in the order of the file.
+    pub composites: Vec<Composite>,
     /// All gates, those of workloads and faults among them.
     pub gates: Vec<Gate>,
 }
@@ -165,6 +179,8 @@ pub struct HttpSpec {
     pub ca_file: Option<PathBuf>,
     /// Response header that names the instance, lower case.
     pub instance_header: String,
+    /// Every request carries a `traceparent` header of its own (W3C Trace Context).
+    pub traceparent: bool,
     /// Variables for `{name}` in paths, headers and bodies.
     pub variables: Vec<Variable>,
 }
@@ -268,84 +284,5 @@ pub enum ValueSource {
     Choice {
         /// At least one.
         values: Arc<[String]>,
-    },
-}
-
-/// `[[fault]]`.
-#[derive(Debug, Clone)]
-pub struct Fault {
-    /// Its name, unique.
-    pub name: String,
-    /// First injection.
-    pub at: Duration,
-    /// Healed so long after the injection; none: at the end of the run.
-    pub heal_after: Option<Duration>,
-    /// Further occurrences.
-    pub repeat: Option<Repeat>,
-    /// What it does.
-    pub kind: FaultKind,
-    /// Whom it hits; none for `external`.
-    pub target: Option<Target>,
-    /// Where it stands in the file.
-    pub span: Range<usize>,
-}
-
-/// A fault that comes again: `every`, `times` in all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Repeat {
-    /// From injection to injection.
-    pub every: Duration,
-    /// Occurrences in all.
-    pub times: u32,
-}
-
-/// What a fault does. Each kind has its file under `fault/`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FaultKind {
-    /// Stop, with a grace time before SIGKILL; healed by start.
-    Stop {
-        /// Grace; none: the container's own.
-        grace: Option<Duration>,
-    },
-    /// Send a signal (`SIGKILL`, …); healed by start where the container died of it.
-    Kill {
-        /// The signal's name, with `SIG`.
-        signal: String,
-    },
-    /// Freeze; healed by unpause.
-    Pause,
-    /// Stop and start at once; needs no heal.
-    Restart {
-        /// Grace; none: the container's own.
-        grace: Option<Duration>,
-    },
-    /// Start what is not running; healed by stop.
-    Start,
-    /// Something else breaks the system; lbtest only marks the edges.
-    External,
-}
-
-/// Whom a fault hits.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// How the services are chosen.
-    pub choice: TargetChoice,
-    /// Where it stands in the file.
-    pub span: Range<usize>,
-}
-
-/// How targets are chosen. A name is a service, or `service.2` for its second container.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TargetChoice {
-    /// All containers of each.
-    Services(Vec<String>),
-    /// All services whose name matches a glob.
-    AllOf(String),
-    /// `count` of the named ones, seeded; each occurrence draws anew.
-    Random {
-        /// Candidates (globs allowed).
-        from: Vec<String>,
-        /// How many.
-        count: usize,
     },
 }

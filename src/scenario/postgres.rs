@@ -52,7 +52,8 @@ pub fn read(check: &mut Check<'_>, postgres: &At<PostgresTable>) -> Option<Postg
     })
 }
 
-fn dsn(check: &mut Check<'_>, dsn: &At<String>) -> Option<String> {
+/// A DSN with the environment's values. What is wrong with it is told without a part of it.
+pub fn dsn(check: &mut Check<'_>, dsn: &At<String>) -> Option<String> {
     let text = check.interpolated(dsn)?;
     // The parser's own words could quote a part of a password; only its verdict is used.
     let config = text.parse::<tokio_postgres::Config>();

@@ -16,7 +16,7 @@ pub struct NotAQuantity {
     pub help: String,
 }
 
-fn not(message: impl Into<String>, help: impl Into<String>) -> NotAQuantity {
+pub(super) fn not(message: impl Into<String>, help: impl Into<String>) -> NotAQuantity {
     NotAQuantity {
         message: message.into(),
         help: help.into(),
@@ -53,16 +53,126 @@ pub fn duration(text: &str) -> Result<Duration, NotAQuantity> {
     Ok(length)
 }
 
+/// A number and what follows it, apart: `1.5 MB` is 1.5 and `MB`. None where it does not begin with a plain number.
+pub(super) fn number_and_unit(text: &str) -> Option<(f64, &str)> {
+    let trimmed = text.trim();
+    let end = trimmed
+        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
+        .unwrap_or(trimmed.len());
+    let (number, unit) = trimmed.split_at(end);
+    Some((number.parse().ok()?, unit.trim_start()))
+}
+
+/// Source: the SI (powers of ten) and IEC 80000-13 (powers of two).
+const SIZES: [(&str, f64); 9] = [
+    ("B", 1.0),
+    ("kB", 1e3),
+    ("MB", 1e6),
+    ("GB", 1e9),
+    ("TB", 1e12),
+    ("KiB", 1024.0),
+    ("MiB", 1_048_576.0),
+    ("GiB", 1_073_741_824.0),
+    ("TiB", 1_099_511_627_776.0),
+];
+
+/// Bytes per second.
+const RATES: [(&str, f64); 11] = [
+    ("B/s", 1.0),
+    ("kB/s", 1e3),
+    ("MB/s", 1e6),
+    ("GB/s", 1e9),
+    ("KiB/s", 1024.0),
+    ("MiB/s", 1_048_576.0),
+    ("GiB/s", 1_073_741_824.0),
+    ("bit/s", 0.125),
+    ("kbit/s", 125.0),
+    ("Mbit/s", 125e3),
+    ("Gbit/s", 125e6),
+];
+
+/// A number times its unit, in whole bytes; more than any disk holds is refused.
+fn bytes(text: &str, what: &str, units: &[(&str, f64)], like: &str) -> Result<u64, NotAQuantity> {
+    let names: Vec<&str> = units.iter().map(|(name, _)| *name).collect();
+    let Some((number, unit)) = number_and_unit(text) else {
+        let message = format!("`{}` is not {what}", text.escape_debug());
+        return Err(not(message, format!("write a number and a unit: {like}")));
+    };
+    if unit.is_empty() {
+        let help = format!("give a unit, one of {}", names.join(", "));
+        return Err(not(format!("`{}` has no unit", text.escape_debug()), help));
+    }
+    let Some((_, factor)) = units.iter().find(|(name, _)| *name == unit) else {
+        let near = units
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(unit));
+        let help = match near {
+            Some((name, _)) => format!("did you mean `{name}`?"),
+            None => format!("units are {}", names.join(", ")),
+        };
+        return Err(not(
+            format!("`{}` is not a unit", unit.escape_debug()),
+            help,
+        ));
+    };
+    let amount = (number * factor).round();
+    if !(0.0..=1e15).contains(&amount) {
+        let message = format!("`{}` is out of range", text.escape_debug());
+        return Err(not(message, "at most 1000 TB"));
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "within 0 to 1e15, a whole number"
+    )]
+    Ok(amount as u64)
+}
+
+/// Reads `64MB`, `1GiB`, as bytes.
+///
+/// # Errors
+/// A bare number, another text, an unknown unit.
+pub fn size(text: &str) -> Result<u64, NotAQuantity> {
+    bytes(text, "a size", &SIZES, "\"500kB\", \"64MB\", \"1GiB\"")
+}
+
+/// Reads `1MB/s`, `10Mbit/s`, as bytes per second.
+///
+/// # Errors
+/// As [`size`]; and less than one byte.
+pub fn rate(text: &str) -> Result<u64, NotAQuantity> {
+    let found = bytes(text, "a speed", &RATES, "\"1MB/s\" or \"10Mbit/s\"")?;
+    if found == 0 {
+        let message = format!("`{}` lets nothing pass", text.escape_debug());
+        return Err(not(message, "to let nothing pass use `partition`"));
+    }
+    Ok(found)
+}
+
+/// Reads `10%` as 0.1.
+///
+/// # Errors
+/// Anything but a share above 0 and up to 100 %.
+pub fn share(text: &str) -> Result<f64, NotAQuantity> {
+    match number_and_unit(text) {
+        Some((percent, "%")) if percent > 0.0 && percent <= 100.0 => Ok(percent / 100.0),
+        _ => Err(not(
+            format!("`{}` is not a share in percent", text.escape_debug()),
+            "above 0 % and at most 100 %: \"10%\"",
+        )),
+    }
+}
+
 /// The unit of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Unit {
+pub(super) enum Unit {
     Ratio,
     Count,
     Time,
     PerSecond,
 }
 
-fn unit_of(metric: Metric) -> Unit {
+pub(super) fn unit_of(metric: Metric) -> Unit {
     match metric {
         Metric::ErrorRate => Unit::Ratio,
         Metric::Bad | Metric::Unknown | Metric::Dropped => Unit::Count,
@@ -88,7 +198,7 @@ impl Unit {
         }
     }
 
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Ratio => "a share in percent",
             Self::Count => "a whole number",
@@ -112,6 +222,21 @@ const COMPARISONS: [(&str, Comparison); 5] = [
     (">", Comparison::Above),
 ];
 
+/// The comparison that a limit begins with, and what follows it.
+pub(super) fn compared(metric: Metric, text: &str) -> Result<(Comparison, &str), NotAQuantity> {
+    let trimmed = text.trim();
+    let found = COMPARISONS
+        .iter()
+        .find_map(|(sign, c)| trimmed.strip_prefix(sign).map(|rest| (*c, rest.trim())));
+    found.ok_or_else(|| {
+        let help = format!("say how it is compared: {}", unit_of(metric).example());
+        not(
+            format!("`{text}` is not a limit for `{}`", metric.key()),
+            help,
+        )
+    })
+}
+
 /// Reads a limit for a metric: `<= 0.5%`, `<= 10s`, `>= 190/s`, `== 0`. The value is in the metric's own unit
 /// (ratio, milliseconds, count, per second).
 ///
@@ -119,17 +244,7 @@ const COMPARISONS: [(&str, Comparison); 5] = [
 /// No comparison, another unit than the metric's, a negative value.
 pub fn limit(metric: Metric, text: &str) -> Result<(Comparison, f64), NotAQuantity> {
     let unit = unit_of(metric);
-    let trimmed = text.trim();
-    let found = COMPARISONS
-        .iter()
-        .find_map(|(sign, c)| trimmed.strip_prefix(sign).map(|rest| (*c, rest.trim())));
-    let Some((comparison, value)) = found else {
-        let help = format!("say how it is compared: {}", unit.example());
-        return Err(not(
-            format!("`{text}` is not a limit for `{}`", metric.key()),
-            help,
-        ));
-    };
+    let (comparison, value) = compared(metric, text)?;
     let value = measure(unit, value).ok_or_else(|| {
         let help = format!(
             "`{}` is limited by {}: {}",
@@ -142,7 +257,7 @@ pub fn limit(metric: Metric, text: &str) -> Result<(Comparison, f64), NotAQuanti
     Ok((comparison, value))
 }
 
-fn measure(unit: Unit, value: &str) -> Option<f64> {
+pub(super) fn measure(unit: Unit, value: &str) -> Option<f64> {
     let number = |text: &str| {
         let text = text.trim();
         let plain = text.starts_with(|c: char| c.is_ascii_digit() || c == '.');
@@ -196,6 +311,46 @@ mod tests {
             duration("5").unwrap_err().help,
             "give a unit: \"5s\" or \"5ms\""
         );
+    }
+
+    #[test]
+    fn sizes_and_speeds_tell_powers_of_ten_from_powers_of_two_and_bytes_from_bits() {
+        for (text, expected) in [
+            ("0B", 0),
+            ("1.5kB", 1500),
+            ("64 MB", 64_000_000),
+            ("64MiB", 67_108_864),
+            ("1GiB", 1_073_741_824),
+        ] {
+            assert_eq!(size(text), Ok(expected), "{text}");
+        }
+        for (text, expected) in [("1MB/s", 1_000_000), ("10Mbit/s", 1_250_000)] {
+            assert_eq!(rate(text), Ok(expected), "{text}");
+        }
+        for text in [
+            "",
+            "64",
+            "-1MB",
+            "MB",
+            "1e3MB",
+            "1..2MB",
+            "inf",
+            "9999999TB",
+            "1 Mb",
+        ] {
+            assert!(size(text).is_err(), "{text}");
+        }
+        assert_eq!(size("1mb").unwrap_err().help, "did you mean `MB`?");
+        assert!(rate("0MB/s").is_err() && rate("5MB").is_err() && rate("1bit/s").is_err());
+    }
+
+    #[test]
+    fn a_share_is_in_percent_and_never_nothing() {
+        assert_eq!(share("10%"), Ok(0.1));
+        assert_eq!(share(" 100 %"), Ok(1.0));
+        for text in ["0%", "101%", "0.1", "-1%", "%", "nan%", "ten%"] {
+            assert!(share(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
+use toml::Spanned;
 use toml::de::DeTable;
 
 /// What is wrong with a scenario, or with its targets: at least one mistake, each with its place.
@@ -84,21 +85,7 @@ pub fn parse(
     overrides: &Overrides,
     env: &BTreeMap<String, String>,
 ) -> Result<Scenario, ScenarioError> {
-    let mut origin = Origin::new(std::sync::Arc::clone(file));
-    let bases: Vec<usize> = overrides
-        .set
-        .iter()
-        .map(|(path, value)| origin.add_option("--set", &format!("{path}={value}")))
-        .collect();
-    let (mut root, errors) = DeTable::parse_recoverable(&file.text);
-    if !errors.is_empty() {
-        return Err(ScenarioError(
-            errors.iter().take(1).map(|e| syntax(&origin, e)).collect(),
-        ));
-    }
-    for ((path, value), base) in overrides.set.iter().zip(bases) {
-        apply(root.get_mut(), &origin, base, path, value).map_err(|m| ScenarioError(vec![m]))?;
-    }
+    let (root, origin) = with_options(file, overrides)?;
     let mistakes = shape::mistakes(&json_schema(), &root, &origin);
     if !mistakes.is_empty() {
         return Err(sorted(mistakes));
@@ -114,6 +101,42 @@ pub fn parse(
         warnings: Vec::new(),
     };
     meaning(check, &typed, overrides)
+}
+
+/// The text as a table, with every `--set` applied, and not yet held against anything: what a file would hold that needs
+/// no `--set` (`--seed` is not applied).
+///
+/// # Errors
+/// Where the text is no TOML, or an option's path leads nowhere.
+pub fn overridden(
+    file: &std::sync::Arc<SourceFile>,
+    overrides: &Overrides,
+) -> Result<toml::Table, ScenarioError> {
+    let (root, origin) = with_options(file, overrides)?;
+    toml::Table::deserialize(toml::de::Deserializer::from(root))
+        .map_err(|e| ScenarioError(vec![syntax(&origin, &e)]))
+}
+
+fn with_options<'i>(
+    file: &'i std::sync::Arc<SourceFile>,
+    overrides: &'i Overrides,
+) -> Result<(Spanned<DeTable<'i>>, Origin), ScenarioError> {
+    let mut origin = Origin::new(std::sync::Arc::clone(file));
+    let bases: Vec<usize> = overrides
+        .set
+        .iter()
+        .map(|(path, value)| origin.add_option("--set", &format!("{path}={value}")))
+        .collect();
+    let (mut root, errors) = DeTable::parse_recoverable(&file.text);
+    if !errors.is_empty() {
+        return Err(ScenarioError(
+            errors.iter().take(1).map(|e| syntax(&origin, e)).collect(),
+        ));
+    }
+    for ((path, value), base) in overrides.set.iter().zip(bases) {
+        apply(root.get_mut(), &origin, base, path, value).map_err(|m| ScenarioError(vec![m]))?;
+    }
+    Ok((root, origin))
 }
 
 fn syntax(origin: &Origin, error: &toml::de::Error) -> Mistake {
@@ -155,11 +178,7 @@ fn meaning(
         .iter()
         .filter_map(|l| workload::read(&mut check, l, recovery, duration))
         .collect();
-    let faults: Vec<_> = typed
-        .fault
-        .iter()
-        .filter_map(|f| faults::read(&mut check, f, run.as_ref()))
-        .collect();
+    let (faults, composites) = faults::read(&mut check, &typed.fault, run.as_ref());
     let gates = gates::read(
         &mut check,
         typed.gate.as_ref(),
@@ -181,6 +200,7 @@ fn meaning(
         recovery,
         loads,
         faults,
+        composites,
         gates,
     })
 }

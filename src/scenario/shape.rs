@@ -25,6 +25,18 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn value(&mut self, schema: &Value, value: &Spanned<DeValue<'_>>, key: &str, place: &str) {
+        self.explained(schema, value, key, place, help_of(schema));
+    }
+
+    /// Holds a value against its schema; `help` is what its key says of itself, for its items too.
+    fn explained(
+        &mut self,
+        schema: &Value,
+        value: &Spanned<DeValue<'_>>,
+        key: &str,
+        place: &str,
+        help: Option<String>,
+    ) {
         let alternatives = alternatives(schema);
         let have = type_of(value.get_ref());
         let fitting = alternatives
@@ -42,7 +54,7 @@ impl Walk<'_> {
                 join(&wanted),
                 name_of(have)
             );
-            self.tell(value.span(), message, help_of(schema));
+            self.tell(value.span(), message, help);
             return;
         };
         let inner = || {
@@ -67,7 +79,10 @@ impl Walk<'_> {
                         (Some(of), DeValue::Table(table)) if types(of).any(|t| t == "object") => {
                             self.table(of, table, item.span(), &inner());
                         }
-                        (Some(of), _) => self.value(of, item, key, place),
+                        (Some(of), _) => {
+                            let own = help_of(of).or_else(|| help.clone());
+                            self.explained(of, item, key, place, own);
+                        }
                         (None, _) => {}
                     }
                 }

@@ -80,6 +80,33 @@ fn a_key_that_would_have_no_effect_is_refused() {
 }
 
 #[test]
+fn in_a_header_the_environment_and_the_variables_go_side_by_side() {
+    let header = |value: &str| {
+        let text = format!(
+            "name = \"s\"\n[run]\nduration = \"9s\"\nobserve = true\n[[load]]\nname = \"w\"\nrate = 1\n\
+             http = {{ url = \"http://h/\", headers = {{ A = \"{value}\" }}, vars = {{ id = {{ sequence = 1 }} }} }}"
+        );
+        let env = BTreeMap::from([("TOKEN".to_owned(), "t".to_owned())]);
+        parse(
+            &SourceFile::new("s.toml", text),
+            &Overrides::default(),
+            &env,
+        )
+    };
+    assert!(header("${TOKEN} {id} $${id}").is_ok());
+    for (wrong, message) in [
+        (
+            "{id} ${NO_SUCH}",
+            "the environment variable `NO_SUCH` is not set",
+        ),
+        ("{id} $${NO_SUCH}", "the variable `NO_SUCH` is not defined"),
+    ] {
+        let error = header(wrong).unwrap_err();
+        assert!(error.to_string().contains(message), "{error}");
+    }
+}
+
+#[test]
 fn a_good_scenario_means_what_it_says() {
     let s = read_text(GOOD, &[]).unwrap();
     assert_eq!(
@@ -327,7 +354,7 @@ fn an_option_overrides_by_name_by_number_and_makes_new_tables() {
     let s = read_text(GOOD, &set).unwrap();
     assert_eq!(
         (s.run.duration, s.faults[0].at),
-        (Duration::from_secs(60), Duration::from_secs(12))
+        (Duration::from_secs(60), Some(Duration::from_secs(12)))
     );
     assert_eq!(
         s.loads[1].arrivals,

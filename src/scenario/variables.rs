@@ -43,7 +43,22 @@ impl<'t> Variables<'t> {
 
     /// Checks the references of one text.
     pub fn uses(&mut self, check: &mut Check<'_>, text: &At<String>) {
-        for (open, name) in references(text) {
+        self.refers(check, text, &references(text));
+    }
+
+    /// Checks the references of one text in which `${NAME}` is the environment's.
+    pub fn uses_beside_environment(&mut self, check: &mut Check<'_>, text: &At<String>) {
+        let mut found = references(text);
+        // `$$` is a dollar sign.
+        found.retain(|(open, _)| {
+            let before = &text[..*open];
+            (before.len() - before.trim_end_matches('$').len()).is_multiple_of(2)
+        });
+        self.refers(check, text, &found);
+    }
+
+    fn refers(&mut self, check: &mut Check<'_>, text: &At<String>, found: &[(usize, &str)]) {
+        for &(open, name) in found {
             self.used.insert(name.to_owned());
             if self.tables.contains_key(name) {
                 continue;

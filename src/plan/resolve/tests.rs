@@ -1,4 +1,5 @@
 use super::*;
+use crate::clock::Offset;
 use crate::compose::topology::Service;
 use crate::scenario::{Overrides, parse};
 use crate::source::SourceFile;

@@ -8,7 +8,8 @@ use serde::Deserialize;
 
 macro_rules! gate_table {
     ($($(#[$doc:meta])* $metric:ident => $key:ident,)*) => {
-        /// `[gate]`: limits. A value is a text such as `<= 0.5%`, `<= 10s`, `>= 100`.
+        /// `[gate]`: limits. A value is a text such as `<= 0.5%`, `<= 10s`, `>= 100`; or, against a run that is given with
+        /// `--baseline`, `<= baseline * 1.2`, `<= baseline + 500ms`.
         #[derive(Debug, Clone, Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields)]
         #[schemars(inline)]

@@ -80,6 +80,9 @@ pub struct HttpTable {
     pub ca: Option<At<String>>,
     /// Answer's header that names the instance. Default: `X-Instance`.
     pub instance_header: Option<At<String>>,
+    /// Every request carries a `traceparent` header with a trace id of its own (W3C Trace Context). Default: false.
+    #[serde(default)]
+    pub traceparent: bool,
     /// What a good answer is. With `requests`: of all that do not say otherwise.
     pub expect: Option<At<ExpectTable>>,
     /// Several requests, chosen by weight.
