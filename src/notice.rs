@@ -2,6 +2,7 @@
 //! notice cannot be forgotten.
 
 use crate::clock::Offset;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -98,6 +99,65 @@ pub struct Tick {
     pub loads: Vec<LoadTick>,
     /// The next edge of the schedule: its time and a name for it.
     pub next: Option<(Offset, String)>,
+    /// Every fault, planned or made by hand, in the order of the plan.
+    pub faults: Vec<FaultTick>,
+    /// The schedule is held.
+    pub held: bool,
+    /// The services' containers and their states, as the engine last told.
+    pub services: Vec<ServiceTick>,
+}
+
+/// How far a fault has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FaultState {
+    /// Its time has not come.
+    #[default]
+    Planned,
+    /// It is in effect.
+    Injected,
+    /// It was healed, or is over.
+    Healed,
+    /// It did not take place, or was not seen.
+    Failed,
+}
+
+/// How one fault goes.
+#[derive(Debug, Clone, Default)]
+pub struct FaultTick {
+    /// Its name.
+    pub name: String,
+    /// Its kind's key: `stop`, ….
+    pub kind: String,
+    /// Whom it hits.
+    pub targets: Vec<String>,
+    /// When it was injected, or is going to be.
+    pub inject_at: Offset,
+    /// When it was healed, or is going to be; none: at the end, or never needed.
+    pub heal_at: Option<Offset>,
+    /// How far it has come.
+    pub state: FaultState,
+}
+
+/// How one container goes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ServiceTick {
+    /// The service (`service.2` where there are several).
+    pub name: String,
+    /// `running`, `healthy`, `unhealthy`, `stopped`, `paused`, ….
+    pub state: String,
+}
+
+/// Who answered a workload.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct InstanceTick {
+    /// The instance.
+    pub name: String,
+    /// Operations that it answered since zero.
+    pub total: u64,
+    /// Bad ones among them.
+    pub bad: u64,
+    /// Operations of the last full second.
+    pub rate: f64,
 }
 
 /// How one workload goes: the last full second, and totals.
@@ -109,13 +169,34 @@ pub struct LoadTick {
     pub rate: f64,
     /// Bad share of them, 0 to 1.
     pub error_ratio: f64,
+    /// Median latency of the good ones.
+    pub p50: Option<Duration>,
     /// p99 latency of the good ones.
     pub p99: Option<Duration>,
     /// Operations since zero.
     pub total: u64,
     /// Bad ones since zero.
     pub bad: u64,
+    /// Of unknown outcome among them.
+    pub unknown: u64,
+    /// Bad ones since zero by class.
+    pub errors: BTreeMap<String, u64>,
+    /// Operations under way.
+    pub in_flight: usize,
+    /// Who answered.
+    pub instances: Vec<InstanceTick>,
+    /// Latencies of the good ones since zero: how many took at most [`LATENCY_BOUNDS`], one entry each, not cumulative;
+    /// and one more for what took longer.
+    pub latencies: Vec<u64>,
+    /// Their sum.
+    pub latency_sum: Duration,
 }
+
+/// Upper ends of the buckets of [`LoadTick::latencies`], microseconds.
+pub const LATENCY_BOUNDS: [u64; 17] = [
+    500, 1_000, 2_000, 3_000, 5_000, 7_500, 10_000, 20_000, 30_000, 50_000, 100_000, 200_000,
+    500_000, 1_000_000, 2_000_000, 5_000_000, 10_000_000,
+];
 
 /// Sends notices; cheap to clone, never blocks, and does nothing once nobody listens.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@
 //! 20 ms late. Where engine and lbtest share a kernel, the truth is watched for directly: a pidfd for the death of
 //! the container's first process, the freezer's state for pause. Elsewhere the engine's event is the best there is.
 
-use super::Truth;
+use super::{Effect, Truth};
 use crate::clock::Clock;
 use crate::engine::{ContainerState, Engine, EngineError, EngineEvent};
 use crate::history::event::EdgeTimes;
@@ -41,9 +41,9 @@ pub async fn measure<F>(
     clock: &Clock,
     watch: Watch<'_>,
     call: F,
-) -> (EdgeTimes, Result<(), EngineError>)
+) -> (EdgeTimes, Result<Effect, EngineError>)
 where
-    F: Future<Output = Result<(), EngineError>>,
+    F: Future<Output = Result<Effect, EngineError>>,
 {
     // Subscribed and opened before the call, so that nothing is missed.
     let events = watch.engine.events();
@@ -51,9 +51,9 @@ where
     let mut event = pin!(event_of(events, watch.container, watch.event));
     let mut call = pin!(call);
     let (mut truth_at, mut event_at) = (None, None);
-    let (mut returned, mut result) = (None, Ok(()));
-    let mut truth_open = true;
-    let mut event_open = true;
+    let (mut returned, mut result) = (None, Ok(Effect::default()));
+    let mut truth_open = watch.truth != Truth::Event;
+    let mut event_open = !watch.event.is_empty();
     let called = Instant::now();
     let mut deadline = None;
     while returned.is_none() || (deadline.is_some() && (truth_open || event_open)) {
@@ -71,9 +71,11 @@ where
         }
     }
     let at = |instant: Option<Instant>| instant.map(|i| clock.offset(i));
+    let own = result.as_ref().ok().and_then(|effect| effect.at);
     let times = EdgeTimes {
         called: clock.offset(called),
-        truth: at(truth_at),
+        truth: at(own.map(|(_, until)| until).or(truth_at)),
+        truth_from: at(own.map(|(from, _)| from)),
         event: at(event_at),
         returned: at(returned),
     };
@@ -129,6 +131,23 @@ async fn freezer(container: &str, pid: u32, frozen: bool) -> Option<Instant> {
 }
 
 fn freezer_file(container: &str, pid: u32) -> Option<(PathBuf, &'static str)> {
+    let file = cgroup_file(container, pid, "freezer", "freezer.state", "cgroup.events")?;
+    let yes = if file.ends_with("freezer.state") {
+        "FROZEN"
+    } else {
+        "frozen 1"
+    };
+    Some((file, yes))
+}
+
+/// A file of a container's cgroup: of the controller's own tree (v1), or of the one tree (v2).
+pub(super) fn cgroup_file(
+    container: &str,
+    pid: u32,
+    controller: &str,
+    v1: &str,
+    v2: &str,
+) -> Option<PathBuf> {
     let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
     let path_of = |wanted: &str| {
         groups.lines().find_map(|line| {
@@ -140,25 +159,11 @@ fn freezer_file(container: &str, pid: u32) -> Option<(PathBuf, &'static str)> {
                 .then(|| fields.next().map(|p| p.trim_start_matches('/')))?
         })
     };
-    let v1 = path_of("freezer").map(|p| {
-        (
-            PathBuf::from("/sys/fs/cgroup/freezer")
-                .join(p)
-                .join("freezer.state"),
-            "FROZEN",
-        )
-    });
-    let v2 = path_of("").map(|p| {
-        (
-            PathBuf::from("/sys/fs/cgroup")
-                .join(p)
-                .join("cgroup.events"),
-            "frozen 1",
-        )
-    });
-    let belongs =
-        |(path, _): &(PathBuf, _)| path.to_string_lossy().contains(container) && path.exists();
-    v1.filter(belongs).or_else(|| v2.filter(belongs))
+    let root = PathBuf::from("/sys/fs/cgroup");
+    let first = path_of(controller).map(|p| root.join(controller).join(p).join(v1));
+    let second = path_of("").map(|p| root.join(p).join(v2));
+    let belongs = |path: &PathBuf| path.to_string_lossy().contains(container) && path.exists();
+    first.filter(belongs).or_else(|| second.filter(belongs))
 }
 
 /// The first event of this container and action.

@@ -4,12 +4,14 @@
 //! broken. One JSON object a line; the first is the header. A torn last line (a crash while writing) is an
 //! entry whose injection was never begun, because each line is synced before the injection.
 
-use super::Undo;
+use super::{Undo, failpoint};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::Duration;
 
 /// What the journal is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,7 +29,7 @@ pub struct Header {
 }
 
 /// One thing that may be broken.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     /// Its number in this journal.
     pub id: u64,
@@ -37,13 +39,24 @@ pub struct Entry {
     pub name: String,
     /// What mends it.
     pub undo: Undo,
+    /// How long the injection may still take effect when lbtest dies in the midst of it.
+    #[serde(default)]
+    pub lingers: Duration,
+    /// A look has shown the effect, so that nothing of the injection is under way any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shown: bool,
+    /// No look has shown the effect, so that none can show that it is over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub doubted: bool,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Line {
     Header(Header),
-    Broken(Entry),
+    Broken(Box<Entry>),
+    Shown(u64),
+    Doubted(u64),
     Mended(u64),
 }
 
@@ -68,10 +81,15 @@ impl Journal {
     /// # Errors
     /// Where the folder or file cannot be written.
     pub fn create(folder: &Path, header: &Header) -> Result<Self, JournalError> {
-        let path = folder.join(format!("{}.journal", header.run));
+        let path = path_of(folder, &header.run);
         let open = || {
             std::fs::create_dir_all(folder)?;
-            OpenOptions::new().create_new(true).append(true).open(&path)
+            OpenOptions::new()
+                .create_new(true)
+                .append(true)
+                // An undo may hold the password of a database.
+                .mode(0o600)
+                .open(&path)
         };
         let file = open().map_err(|source| JournalError {
             path: path.clone(),
@@ -81,7 +99,11 @@ impl Journal {
             path,
             inner: Mutex::new((file, 0)),
         };
-        journal.append(&Line::Header(header.clone()))?;
+        if let Err(error) = journal.append(&Line::Header(header.clone())) {
+            // A full disk takes the file and not its first line: nobody could read it.
+            let _ = std::fs::remove_file(&journal.path);
+            return Err(error);
+        }
         Ok(journal)
     }
 
@@ -95,7 +117,13 @@ impl Journal {
     ///
     /// # Errors
     /// Where it cannot be written: then nothing may be broken.
-    pub fn record(&self, container: &str, name: &str, undo: Undo) -> Result<u64, JournalError> {
+    pub fn record(
+        &self,
+        container: &str,
+        name: &str,
+        undo: Undo,
+        lingers: Duration,
+    ) -> Result<u64, JournalError> {
         let id = {
             let mut inner = self
                 .inner
@@ -104,13 +132,32 @@ impl Journal {
             inner.1 += 1;
             inner.1
         };
-        self.append(&Line::Broken(Entry {
+        self.append(&Line::Broken(Box::new(Entry {
             id,
             container: container.to_owned(),
             name: name.to_owned(),
             undo,
-        }))?;
+            lingers,
+            shown: false,
+            doubted: false,
+        })))?;
         Ok(id)
+    }
+
+    /// Notes that a look has shown the effect of an entry's fault.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn shown(&self, id: u64) -> Result<(), JournalError> {
+        self.append(&Line::Shown(id))
+    }
+
+    /// Notes that no look has shown the effect of an entry's fault.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn doubt(&self, id: u64) -> Result<(), JournalError> {
+        self.append(&Line::Doubted(id))
     }
 
     /// Strikes an entry whose undo was seen to be done.
@@ -125,11 +172,14 @@ impl Journal {
     ///
     /// # Errors
     /// Where the file cannot be removed.
-    pub fn remove(self) -> Result<(), JournalError> {
+    pub fn remove(&self) -> Result<(), JournalError> {
+        failpoint::pass();
         std::fs::remove_file(&self.path).map_err(|source| JournalError {
-            path: self.path,
+            path: self.path.clone(),
             source,
-        })
+        })?;
+        failpoint::pass();
+        Ok(())
     }
 
     fn append(&self, line: &Line) -> Result<(), JournalError> {
@@ -137,6 +187,7 @@ impl Journal {
             path: self.path.clone(),
             source,
         };
+        failpoint::pass();
         // Each line begins anew: what a write that failed half-way left behind spoils only itself.
         let mut text = vec![b'\n'];
         serde_json::to_writer(&mut text, line).map_err(|e| fail(e.into()))?;
@@ -149,12 +200,20 @@ impl Journal {
             .0
             .write_all(&text)
             .and_then(|()| inner.0.sync_data())
-            .map_err(fail)
+            .map_err(fail)?;
+        failpoint::pass();
+        Ok(())
     }
 }
 
+/// Where the journal of a run lies.
+#[must_use]
+pub fn path_of(folder: &Path, run: &str) -> PathBuf {
+    folder.join(format!("{run}.journal"))
+}
+
 /// What a journal says: its header and what is still broken, latest first (the order of mending).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Pending {
     /// The file.
     pub path: PathBuf,
@@ -181,7 +240,15 @@ pub fn read(path: &Path) -> Result<Pending, JournalError> {
     for line in text.lines().filter_map(|l| serde_json::from_str(l).ok()) {
         match line {
             Line::Header(h) => header = Some(h),
-            Line::Broken(entry) => entries.insert(0, entry),
+            Line::Broken(entry) => entries.insert(0, *entry),
+            Line::Shown(id) => {
+                let shown = entries.iter_mut().filter(|e| e.id == id);
+                shown.for_each(|e| e.shown = true);
+            }
+            Line::Doubted(id) => {
+                let doubted = entries.iter_mut().filter(|e| e.id == id);
+                doubted.for_each(|e| e.doubted = true);
+            }
             Line::Mended(id) => entries.retain(|e| e.id != id),
         }
     }
@@ -196,6 +263,14 @@ pub fn read(path: &Path) -> Result<Pending, JournalError> {
         header,
         entries,
     })
+}
+
+impl JournalError {
+    /// True where the file is a journal that its lbtest did not live to begin: nothing was made or broken.
+    #[must_use]
+    pub fn is_of_a_stillborn(&self) -> bool {
+        self.source.kind() == io::ErrorKind::InvalidData
+    }
 }
 
 /// Takes a journal for oneself to work it off: none where somebody else has worked it off and removed it. Waits while
@@ -228,13 +303,28 @@ pub fn claim(path: &Path) -> Result<Option<File>, JournalError> {
 /// Every journal in a folder that can be read; an absent folder holds none.
 #[must_use]
 pub fn all(folder: &Path) -> Vec<Pending> {
+    paths(folder).iter().filter_map(|p| read(p).ok()).collect()
+}
+
+/// Journals without a header: the file, and the run that it is named after.
+#[must_use]
+pub fn stillborn(folder: &Path) -> Vec<(PathBuf, String)> {
+    let run = |path: PathBuf| {
+        let run = path.file_stem()?.to_str()?.to_owned();
+        let headless = read(&path).err()?.is_of_a_stillborn();
+        headless.then_some((path, run))
+    };
+    paths(folder).into_iter().filter_map(run).collect()
+}
+
+fn paths(folder: &Path) -> Vec<PathBuf> {
     let Ok(files) = std::fs::read_dir(folder) else {
         return Vec::new();
     };
     let mut paths: Vec<_> = files.flatten().map(|f| f.path()).collect();
     paths.retain(|p| p.extension().is_some_and(|e| e == "journal"));
     paths.sort();
-    paths.iter().filter_map(|p| read(p).ok()).collect()
+    paths
 }
 
 /// Where journals are kept: `$XDG_STATE_HOME/lbtest`, else `~/.local/state/lbtest`, else in the folder for
@@ -270,9 +360,15 @@ mod tests {
     fn what_is_struck_is_gone_and_the_rest_is_mended_latest_first() {
         let folder = tempfile::tempdir().unwrap();
         let journal = Journal::create(folder.path(), &header()).unwrap();
-        let a = journal.record("id-a", "a", Undo::Start).unwrap();
-        journal.record("id-b", "b", Undo::Unpause).unwrap();
-        journal.record("id-c", "c", Undo::Start).unwrap();
+        let a = journal
+            .record("id-a", "a", Undo::Start, Duration::ZERO)
+            .unwrap();
+        journal
+            .record("id-b", "b", Undo::Unpause, Duration::ZERO)
+            .unwrap();
+        journal
+            .record("id-c", "c", Undo::Start, Duration::ZERO)
+            .unwrap();
         journal.strike(a).unwrap();
         let [pending] = &all(folder.path())[..] else {
             panic!("one journal")
@@ -291,9 +387,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let journal = Journal::create(folder.path(), &header()).unwrap();
         let head = std::fs::metadata(journal.path()).unwrap().len() as usize;
-        journal.record("id-a", "a", Undo::Start).unwrap();
+        journal
+            .record("id-a", "a", Undo::Start, Duration::ZERO)
+            .unwrap();
         let first = std::fs::metadata(journal.path()).unwrap().len() as usize;
-        journal.record("id-b", "b", Undo::Start).unwrap();
+        journal
+            .record("id-b", "b", Undo::Start, Duration::ZERO)
+            .unwrap();
         let whole = std::fs::read(journal.path()).unwrap();
         let cut_file = folder.path().join("cut");
         for cut in head..whole.len() {
@@ -311,7 +411,9 @@ mod tests {
     fn a_line_cut_within_a_character_hides_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let journal = Journal::create(folder.path(), &header()).unwrap();
-        journal.record("id-a", "a", Undo::Start).unwrap();
+        journal
+            .record("id-a", "a", Undo::Start, Duration::ZERO)
+            .unwrap();
         let mut torn = std::fs::read(journal.path()).unwrap();
         torn.extend("{\"broken\":{\"name\":\"é".as_bytes());
         torn.pop();

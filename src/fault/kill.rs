@@ -1,8 +1,9 @@
 //! `kill`: a signal to the container's first process. Healed by a start where it ended by it.
 
-use super::{Kind, Truth, Undo};
-use crate::engine::{Container, ContainerState, Engine, EngineError};
+use super::{Effect, Kind, Site, Truth, Undo};
+use crate::engine::{ContainerState, EngineError};
 use async_trait::async_trait;
+use std::time::Duration;
 
 /// Sends a signal.
 #[derive(Debug)]
@@ -21,14 +22,41 @@ impl Kill {
     }
 }
 
+impl Kill {
+    /// What proves the effect.
+    fn shows(&self, before: &ContainerState, after: &ContainerState) -> Option<String> {
+        if !before.running {
+            None
+        } else if !after.running {
+            Some(after.ended())
+        } else if after.pid != before.pid {
+            Some("ended, and was started again by its restart policy".to_owned())
+        } else if self.is_deadly() {
+            None
+        } else {
+            // The engine refuses a signal that it cannot deliver, so its answer is what there is to see.
+            Some(format!("{} delivered, still running", self.signal))
+        }
+    }
+}
+
 #[async_trait]
 impl Kind for Kill {
     fn name(&self) -> &'static str {
         "kill"
     }
 
-    fn undo(&self, before: &ContainerState) -> Option<Undo> {
-        before.running.then_some(Undo::Start)
+    async fn undo(
+        &self,
+        _: Site<'_>,
+        before: &ContainerState,
+    ) -> Result<Option<Undo>, EngineError> {
+        Ok(before.running.then_some(Undo::Start))
+    }
+
+    /// A restart policy may bring it back after a while.
+    fn lasts(&self) -> bool {
+        false
     }
 
     fn truth(&self) -> Truth {
@@ -43,23 +71,25 @@ impl Kind for Kill {
         if self.is_deadly() { "die" } else { "kill" }
     }
 
-    async fn inject(&self, engine: &dyn Engine, target: &Container) -> Result<(), EngineError> {
-        engine.kill(&target.id, &self.signal).await
+    async fn inject(&self, site: Site<'_>) -> Result<Effect, EngineError> {
+        site.engine.kill(&site.target.id, &self.signal).await?;
+        Ok(Effect::default())
     }
 
-    fn confirm(&self, before: &ContainerState, after: &ContainerState) -> Option<String> {
-        if !before.running {
-            None
-        } else if !after.running {
-            Some(after.ended())
-        } else if after.pid != before.pid {
-            Some("ended, and was started again by its restart policy".to_owned())
-        } else if self.is_deadly() {
-            None
-        } else {
-            // The engine refuses a signal that it cannot deliver, so its answer is what there is to see.
-            Some(format!("{} delivered, still running", self.signal))
+    fn lingers(&self) -> Duration {
+        match self.signal.as_str() {
+            "SIGKILL" => super::AT_ONCE,
+            // Its process may take leave.
+            _ => super::USUAL_GRACE + super::AT_ONCE,
         }
+    }
+
+    async fn confirm(
+        &self,
+        site: Site<'_>,
+        before: &ContainerState,
+    ) -> Result<Option<String>, EngineError> {
+        Ok(self.shows(before, &site.engine.state(&site.target.id).await?))
     }
 }
 
@@ -81,17 +111,13 @@ mod tests {
         let kill = Kill {
             signal: "SIGKILL".into(),
         };
-        assert_eq!(kill.confirm(&up, &up), None);
-        assert!(
-            kill.confirm(&up, &again)
-                .unwrap()
-                .contains("restart policy")
-        );
+        assert_eq!(kill.shows(&up, &up), None);
+        assert!(kill.shows(&up, &again).unwrap().contains("restart policy"));
         assert!(
             Kill {
                 signal: "SIGHUP".into()
             }
-            .confirm(&up, &up)
+            .shows(&up, &up)
             .unwrap()
             .contains("SIGHUP")
         );

@@ -1,7 +1,7 @@
 //! `restart`: stop and start in one call of the engine. It mends itself, so nothing is left to heal.
 
-use super::{Kind, Truth, Undo};
-use crate::engine::{Container, ContainerState, Engine, EngineError};
+use super::{Effect, Kind, Site, Truth, Undo};
+use crate::engine::{ContainerState, EngineError};
 use async_trait::async_trait;
 use std::time::Duration;
 
@@ -12,6 +12,15 @@ pub struct Restart {
     pub grace: Option<Duration>,
 }
 
+impl Restart {
+    /// What proves the effect.
+    fn shows(&self, before: &ContainerState, after: &ContainerState) -> Option<String> {
+        let anew =
+            after.running && (after.pid != before.pid || after.started_at != before.started_at);
+        anew.then(|| "running again, as a new process".to_owned())
+    }
+}
+
 #[async_trait]
 impl Kind for Restart {
     fn name(&self) -> &'static str {
@@ -19,8 +28,12 @@ impl Kind for Restart {
     }
 
     /// Should lbtest die between the stop and the start, the start is what is missing.
-    fn undo(&self, before: &ContainerState) -> Option<Undo> {
-        before.running.then_some(Undo::Start)
+    async fn undo(
+        &self,
+        _: Site<'_>,
+        before: &ContainerState,
+    ) -> Result<Option<Undo>, EngineError> {
+        Ok(before.running.then_some(Undo::Start))
     }
 
     fn truth(&self) -> Truth {
@@ -31,14 +44,21 @@ impl Kind for Restart {
         "die"
     }
 
-    async fn inject(&self, engine: &dyn Engine, target: &Container) -> Result<(), EngineError> {
-        engine.restart(&target.id, self.grace).await
+    async fn inject(&self, site: Site<'_>) -> Result<Effect, EngineError> {
+        site.engine.restart(&site.target.id, self.grace).await?;
+        Ok(Effect::default())
     }
 
-    fn confirm(&self, before: &ContainerState, after: &ContainerState) -> Option<String> {
-        let anew =
-            after.running && (after.pid != before.pid || after.started_at != before.started_at);
-        anew.then(|| "running again, as a new process".to_owned())
+    fn lingers(&self) -> Duration {
+        self.grace.unwrap_or(super::USUAL_GRACE) + super::AT_ONCE
+    }
+
+    async fn confirm(
+        &self,
+        site: Site<'_>,
+        before: &ContainerState,
+    ) -> Result<Option<String>, EngineError> {
+        Ok(self.shows(before, &site.engine.state(&site.target.id).await?))
     }
 }
 
@@ -59,10 +79,10 @@ mod tests {
             started_at: Some("2".into()),
             ..up.clone()
         };
-        assert_eq!(restart.confirm(&up, &up), None);
-        assert!(restart.confirm(&up, &anew).is_some());
+        assert_eq!(restart.shows(&up, &up), None);
+        assert!(restart.shows(&up, &anew).is_some());
         assert_eq!(
-            restart.confirm(&up, &ContainerState::default()),
+            restart.shows(&up, &ContainerState::default()),
             None,
             "stopped is not restarted"
         );

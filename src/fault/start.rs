@@ -2,8 +2,8 @@
 //! late joiner. Healed by a stop only where the scenario asks for it (`heal_after`): a running service is what the
 //! topology says, so that by default there is nothing to heal.
 
-use super::{Kind, Truth, Undo};
-use crate::engine::{Container, ContainerState, Engine, EngineError};
+use super::{Effect, Kind, Site, Truth, Undo};
+use crate::engine::{ContainerState, EngineError};
 use async_trait::async_trait;
 
 /// Starts a container.
@@ -13,14 +13,25 @@ pub struct Start {
     pub heals: bool,
 }
 
+impl Start {
+    /// What proves the effect.
+    fn shows(&self, before: &ContainerState, after: &ContainerState) -> Option<String> {
+        (!before.running && after.running).then(|| "running".to_owned())
+    }
+}
+
 #[async_trait]
 impl Kind for Start {
     fn name(&self) -> &'static str {
         "start"
     }
 
-    fn undo(&self, before: &ContainerState) -> Option<Undo> {
-        (self.heals && !before.running).then_some(Undo::Stop)
+    async fn undo(
+        &self,
+        _: Site<'_>,
+        before: &ContainerState,
+    ) -> Result<Option<Undo>, EngineError> {
+        Ok((self.heals && !before.running).then_some(Undo::Stop))
     }
 
     fn truth(&self) -> Truth {
@@ -31,11 +42,16 @@ impl Kind for Start {
         "start"
     }
 
-    async fn inject(&self, engine: &dyn Engine, target: &Container) -> Result<(), EngineError> {
-        engine.start(&target.id).await
+    async fn inject(&self, site: Site<'_>) -> Result<Effect, EngineError> {
+        site.engine.start(&site.target.id).await?;
+        Ok(Effect::default())
     }
 
-    fn confirm(&self, before: &ContainerState, after: &ContainerState) -> Option<String> {
-        (!before.running && after.running).then(|| "running".to_owned())
+    async fn confirm(
+        &self,
+        site: Site<'_>,
+        before: &ContainerState,
+    ) -> Result<Option<String>, EngineError> {
+        Ok(self.shows(before, &site.engine.state(&site.target.id).await?))
     }
 }

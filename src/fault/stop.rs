@@ -1,7 +1,7 @@
 //! `stop`: the container's stop signal, then SIGKILL after the grace. Healed by a start.
 
-use super::{Kind, Truth, Undo};
-use crate::engine::{Container, ContainerState, Engine, EngineError};
+use super::{Effect, Kind, Site, Truth, Undo, early};
+use crate::engine::{ContainerState, EngineError};
 use async_trait::async_trait;
 use std::time::Duration;
 
@@ -12,14 +12,25 @@ pub struct Stop {
     pub grace: Option<Duration>,
 }
 
+impl Stop {
+    /// What proves the effect.
+    fn shows(&self, before: &ContainerState, after: &ContainerState) -> Option<String> {
+        (before.running && !after.running).then(|| after.ended())
+    }
+}
+
 #[async_trait]
 impl Kind for Stop {
     fn name(&self) -> &'static str {
         "stop"
     }
 
-    fn undo(&self, before: &ContainerState) -> Option<Undo> {
-        before.running.then_some(Undo::Start)
+    async fn undo(
+        &self,
+        _: Site<'_>,
+        before: &ContainerState,
+    ) -> Result<Option<Undo>, EngineError> {
+        Ok(before.running.then_some(Undo::Start))
     }
 
     fn truth(&self) -> Truth {
@@ -30,12 +41,30 @@ impl Kind for Stop {
         "die"
     }
 
-    async fn inject(&self, engine: &dyn Engine, target: &Container) -> Result<(), EngineError> {
-        engine.stop(&target.id, self.grace).await
+    async fn inject(&self, site: Site<'_>) -> Result<Effect, EngineError> {
+        site.engine.stop(&site.target.id, self.grace).await?;
+        Ok(Effect::default())
     }
 
-    fn confirm(&self, before: &ContainerState, after: &ContainerState) -> Option<String> {
-        (before.running && !after.running).then(|| after.ended())
+    fn lingers(&self) -> Duration {
+        self.grace.unwrap_or(super::USUAL_GRACE) + super::AT_ONCE
+    }
+
+    async fn confirm(
+        &self,
+        site: Site<'_>,
+        before: &ContainerState,
+    ) -> Result<Option<String>, EngineError> {
+        Ok(self.shows(before, &site.engine.state(&site.target.id).await?))
+    }
+
+    async fn over_early(
+        &self,
+        _: Site<'_>,
+        during: &ContainerState,
+        now: Option<&ContainerState>,
+    ) -> Option<String> {
+        early::restarted(during, now?)
     }
 }
 
@@ -55,15 +84,10 @@ mod tests {
             ..ContainerState::default()
         };
         assert_eq!(
-            stop.confirm(&up, &down).unwrap(),
+            stop.shows(&up, &down).unwrap(),
             "not running, exit code 143"
         );
-        assert_eq!(stop.confirm(&down, &down), None);
-        assert_eq!(stop.confirm(&up, &up), None);
-        assert_eq!(
-            stop.undo(&down),
-            None,
-            "what was not running is not started by a heal"
-        );
+        assert_eq!(stop.shows(&down, &down), None);
+        assert_eq!(stop.shows(&up, &up), None);
     }
 }
