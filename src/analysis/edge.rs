@@ -40,32 +40,28 @@ pub struct Moment {
     pub earliest: Offset,
 }
 
-/// When a fault took effect: with its first target. An external one does at the planned time.
+/// When a fault took effect: with its first target.
 #[must_use]
 pub fn injected(fault: &PlannedFault, record: Option<&FaultRecord>, now: Offset) -> Option<Moment> {
-    let first = record.and_then(|r| {
-        r.targets
-            .iter()
-            .map(|t| &t.inject)
-            .min_by_key(|e| e.effect())
-    });
-    first
-        .map(moment)
-        .or_else(|| marked(fault, fault.inject_at, now))
+    let Some(record) = record else {
+        return marked(fault, fault.inject_at, now);
+    };
+    let edges = record.targets.iter().map(|t| &t.inject);
+    edges.min_by_key(|e| e.effect()).map(moment)
 }
 
 /// When a fault was healed: with its last target; none while any target is not.
 #[must_use]
 pub fn healed(fault: &PlannedFault, record: Option<&FaultRecord>, now: Offset) -> Option<Moment> {
-    let last = record.filter(|r| r.healed_at().is_some()).and_then(|r| {
-        let heals = r.targets.iter().filter_map(|t| t.heal.as_ref());
-        heals.max_by_key(|e| e.effect())
-    });
-    last.map(moment)
-        .or_else(|| marked(fault, fault.heal_at?, now))
+    let Some(record) = record else {
+        return marked(fault, fault.heal_at?, now);
+    };
+    record.healed_at()?;
+    let heals = record.targets.iter().filter_map(|t| t.heal.as_ref());
+    heals.max_by_key(|e| e.effect()).map(moment)
 }
 
-/// The edge of an external fault, which nothing measures: as planned, once that time has come.
+/// The edge of an external fault of which nothing was recorded: as planned, once that time has come.
 fn marked(fault: &PlannedFault, at: Offset, now: Offset) -> Option<Moment> {
     let came = fault.kind == "external" && at <= now;
     came.then_some(Moment {

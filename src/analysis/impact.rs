@@ -22,7 +22,7 @@ pub struct Recovered {
 pub fn impact(workload: &Workload<'_>, edge: &Edge<'_>) -> Impact {
     let (from, to) = workload.account(edge);
     let counts = Counts::between(workload.history, &workload.timeline, from, to);
-    let bad = || workload.timeline.between(from, to).iter().filter(|p| p.bad);
+    let bad = || workload.timeline.between(from, to).filter(|p| p.bad);
     let own_until = workload.own_until(edge);
     let recovered = recovery(workload, edge.at, (from, to), own_until, counts.all());
     // Operations that were under way at the edge were intended before it.
@@ -77,9 +77,9 @@ fn recovery(
     all: u64,
 ) -> Option<Recovered> {
     let first = workload.timeline.index_at(from);
-    let points = workload.timeline.between(from, own_until);
+    let mut points = workload.timeline.between(from, own_until);
     let rule = &workload.plan.recovery;
-    let Some(bad) = points.iter().position(|p| p.bad) else {
+    let Some(bad) = points.position(|p| p.bad) else {
         let seen = all > 0 || to - from < rule.stable_for;
         let gap = (to - from) / u32::try_from(all.max(1)).unwrap_or(u32::MAX);
         return seen.then_some(Recovered {

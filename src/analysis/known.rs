@@ -139,6 +139,7 @@ pub fn add_fault(history: &mut History, name: &str, inject_ms: u64, heal_ms: Opt
     let edge = |ms: u64| EdgeTimes {
         called: Offset::from_millis(ms),
         truth: Some(Offset::from_millis(ms)),
+        truth_from: None,
         event: None,
         returned: Some(Offset::from_millis(ms + 300)),
     };
@@ -149,6 +150,7 @@ pub fn add_fault(history: &mut History, name: &str, inject_ms: u64, heal_ms: Opt
         targets: vec!["postgres-slave1".to_owned()],
         inject_at: Offset::from_millis(inject_ms),
         heal_at: heal_ms.map(Offset::from_millis),
+        ..PlannedFault::default()
     });
     history.faults.push(FaultRecord {
         index,
@@ -158,8 +160,10 @@ pub fn add_fault(history: &mut History, name: &str, inject_ms: u64, heal_ms: Opt
             inject: edge(inject_ms),
             heal: heal_ms.map(edge),
             confirmed: Some("not running, exit code 0".to_owned()),
+            mechanism: None,
             mended_itself: false,
             heal_confirmed: heal_ms.map(|_| "running".to_owned()),
+            ended_early: None,
             error: None,
         }],
     });

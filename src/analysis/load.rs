@@ -1,10 +1,10 @@
 //! One workload: its steady state and its figures over the measured window.
 
 use super::edge::Edge;
-use super::result::{Baseline, InstanceShare, LoadResult, Percentiles};
+use super::result::{Baseline, Histogram, InstanceShare, LoadResult, Percentiles};
 use super::timeline::{Timeline, within};
-use super::window::{Counts, latencies, percentiles, whole_seconds};
-use super::{count, series};
+use super::window::{Counts, latencies, whole_seconds};
+use super::{count, micros_to_ms, series};
 use crate::clock::{Offset, millis};
 use crate::history::{LoadHistory, Slot};
 use crate::plan::{LoopKind, PlannedLoad};
@@ -22,7 +22,7 @@ pub struct Workload<'a> {
     /// As recorded.
     pub history: &'a LoadHistory,
     /// Its operations by time.
-    pub timeline: Timeline,
+    pub timeline: Timeline<'a>,
     /// End of the warm-up.
     pub measured_from: Offset,
     /// End of the load.
@@ -111,13 +111,8 @@ impl<'a> Workload<'a> {
     fn cut_off(&self, call: Offset, at: Offset) -> Option<(Offset, u64)> {
         let from = Offset::new(call.since_zero().saturating_sub(self.tail));
         let before = Offset::new(from.since_zero().saturating_sub(at - from));
-        let failing = self.timeline.between(before, from).iter().any(|p| p.bad);
-        let mut bad = self
-            .timeline
-            .between(from, at)
-            .iter()
-            .filter(|p| p.bad)
-            .peekable();
+        let failing = self.timeline.between(before, from).any(|p| p.bad);
+        let mut bad = self.timeline.between(from, at).filter(|p| p.bad).peekable();
         let first = bad.peek()?.at;
         (!failing).then(|| (first, bad.map(|p| p.n).sum()))
     }
@@ -150,16 +145,13 @@ impl<'a> Workload<'a> {
     #[must_use]
     pub fn is_slow(&self, second: u32, limit: Duration) -> Option<bool> {
         let recorded = self.history.seconds.get(&second);
-        if let Some(histogram) = recorded.map(|s| &s.latency).filter(|h| !h.is_empty()) {
-            let limit = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
-            // Values that the histogram cannot tell from the limit count as within it.
-            let from = histogram.highest_equivalent(limit).saturating_add(1);
-            let slow = histogram.count_between(from, u64::MAX);
-            return Some(slow > 1 && slow * 100 > histogram.len());
+        if let Some(latency) = recorded.map(|s| &s.latency).filter(|l| !l.is_empty()) {
+            let slow = latency.above(limit);
+            return Some(slow > 1 && slow * 100 > latency.len());
         }
         let start = Offset::new(Duration::from_secs(second.into()));
         let end = start + Duration::from_secs(1);
-        (!self.timeline.between(start, end).is_empty()).then_some(true)
+        self.timeline.between(start, end).next().map(|_| true)
     }
 
     /// The workload's figures over the measured window. `scheduled`: arrivals that the schedule held over the
@@ -202,12 +194,27 @@ impl<'a> Workload<'a> {
             instances: self.instances(),
             outages_omitted: omitted,
             series: series::of(self.history, self.load_end),
+            histogram: self.histogram(),
         }
     }
 
     fn latencies(&self) -> [Option<Percentiles>; 2] {
         let first = whole_seconds(self.measured_from, self.load_end, self.load_end).start;
         latencies(self.history, first..u32::MAX)
+    }
+
+    fn histogram(&self) -> Histogram {
+        let first = whole_seconds(self.measured_from, self.load_end, self.load_end).start;
+        let seconds = self.history.seconds.range(first..);
+        let mut all = crate::history::Latencies::default();
+        seconds.for_each(|(_, second)| all.add(&second.latency));
+        Histogram {
+            upper_ms: all
+                .buckets()
+                .map(|(micros, _)| micros_to_ms(micros))
+                .collect(),
+            counts: all.buckets().map(|(_, n)| n.into()).collect(),
+        }
     }
 
     /// Shares over the slots that begin after the warm-up.
@@ -249,11 +256,4 @@ impl<'a> Workload<'a> {
 pub fn instance_name(history: &LoadHistory, id: u16) -> String {
     let name = history.instances.get(usize::from(id)).cloned();
     name.unwrap_or_else(|| format!("instance {id}"))
-}
-
-/// p50 and p99 of some histogram.
-#[must_use]
-pub fn p50_p99(histogram: &hdrhistogram::Histogram<u32>) -> (Option<f64>, Option<f64>) {
-    let percentiles = percentiles(histogram);
-    (percentiles.map(|p| p.p50), percentiles.map(|p| p.p99))
 }

@@ -16,6 +16,7 @@ pub mod impact;
 #[cfg(test)]
 pub(crate) mod known;
 pub mod load;
+pub mod observed;
 pub mod outage;
 #[cfg(test)]
 mod properties;
@@ -28,10 +29,12 @@ pub mod window;
 
 use crate::clock::{Offset, millis};
 use crate::history::event::TargetRecord;
-use crate::history::{EndReason, History};
+use crate::history::{EndReason, FaultRecord, History};
+use crate::plan::PlannedFault;
 use crate::verdict::{Verdict, judge};
 use load::Workload;
 use result::{EndResult, EventResult, FaultResult, RunResult, ScenarioResult};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Analyses a history and judges it.
@@ -72,6 +75,9 @@ pub fn analyze(history: &History) -> RunResult {
         events: events(history),
         generator: history.generator.clone(),
         hints: Vec::new(),
+        metrics: observed::metrics(history),
+        samples: observed::samples(history),
+        configuration: serde_json::to_value(plan).ok(),
     };
     let judgement = judge(&plan.gates, &result);
     result.verdict = judgement.verdict;
@@ -84,6 +90,10 @@ pub fn analyze(history: &History) -> RunResult {
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
 pub(crate) fn count(n: u64) -> f64 {
     n as f64
+}
+
+pub(crate) fn micros_to_ms(micros: u64) -> f64 {
+    count(micros) / 1e3
 }
 
 /// From the end of the warm-up to the planned end of the load, or to where it ended before that. Without a
@@ -161,6 +171,44 @@ fn events(history: &History) -> Vec<EventResult> {
     result.collect()
 }
 
+/// From the call to the effect, of the target where it took longest.
+fn latency(record: &FaultRecord) -> Option<f64> {
+    let broken = record
+        .targets
+        .iter()
+        .filter(|t| t.inject.returned.is_some());
+    let each = broken.map(|t| t.inject.effect() - t.inject.called);
+    each.max().map(millis)
+}
+
+/// Whom it hit: what was planned, or what was found at the moment of injection.
+fn hit(fault: &PlannedFault, record: Option<&FaultRecord>) -> Vec<String> {
+    match record {
+        Some(record) if fault.late.is_some() => {
+            record.targets.iter().map(|t| t.service.clone()).collect()
+        }
+        Some(_) | None => fault.targets.clone(),
+    }
+}
+
+/// What broke the targets, each once.
+fn mechanisms(record: &FaultRecord) -> Option<String> {
+    let all: BTreeSet<_> = record
+        .targets
+        .iter()
+        .filter_map(|t| t.mechanism.as_deref())
+        .collect();
+    (!all.is_empty()).then(|| all.into_iter().collect::<Vec<_>>().join(", "))
+}
+
+/// None where no target was broken until a heal.
+fn lasted(targets: &[TargetRecord]) -> Option<bool> {
+    if targets.iter().any(|t| t.ended_early.is_some()) {
+        return Some(false);
+    }
+    targets.iter().any(|t| t.heal.is_some()).then_some(true)
+}
+
 fn faults(history: &History) -> Vec<FaultResult> {
     let now = measured_window(history).1;
     let planned = history.head.plan.faults.iter().enumerate();
@@ -172,7 +220,7 @@ fn faults(history: &History) -> Vec<FaultResult> {
             let targets = record.map_or(&[][..], |r| &r.targets);
             let mut notes = Vec::new();
             for t in targets {
-                let words = [&t.confirmed, &t.heal_confirmed, &t.error];
+                let words = [&t.confirmed, &t.ended_early, &t.heal_confirmed, &t.error];
                 let words = words.into_iter().flatten();
                 notes.extend(words.map(|w| format!("{}: {w}", t.container)));
             }
@@ -183,20 +231,25 @@ fn faults(history: &History) -> Vec<FaultResult> {
             };
             let mut heals = targets.iter().filter(to_heal).peekable();
             let healed_any = !external && heals.peek().is_some();
+            let lasted = lasted(targets);
             let heals_seen = heals.all(|t| t.heal_confirmed.is_some());
             FaultResult {
                 name: fault.name.clone(),
                 entry: fault.entry.clone(),
                 kind: fault.kind.clone(),
-                targets: fault.targets.clone(),
+                targets: hit(fault, record),
                 inject_at_ms: fault.inject_at.as_millis_f64(),
                 injected_at_ms: injected.map(|m| m.at.as_millis_f64()),
                 inject_uncertainty_ms: injected.map(|m| millis(m.uncertainty)),
+                inject_latency_ms: record.and_then(latency),
+                mechanism: record.and_then(mechanisms),
                 heal_at_ms: fault.heal_at.map(Offset::as_millis_f64),
                 healed_at_ms: healed.map(|m| m.at.as_millis_f64()),
                 heal_uncertainty_ms: healed.map(|m| millis(m.uncertainty)),
                 confirmed: (!external).then(|| record.is_some_and(|r| r.confirmed())),
                 heal_confirmed: healed_any.then_some(heals_seen),
+                // Of an external one nobody knows more than that whoever steered it healed it early.
+                lasted: lasted.filter(|lasted| !external || !lasted),
                 notes,
             }
         })

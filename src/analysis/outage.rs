@@ -3,7 +3,9 @@
 use super::edge::Edge;
 use super::load::Workload;
 use super::result::Outage;
+use super::timeline::Timeline;
 use crate::clock::{Offset, millis};
+use std::ops::Range;
 
 /// Of one workload, at most so many outages are listed: the longest.
 pub const MAX_LISTED: usize = 200;
@@ -24,16 +26,14 @@ pub fn outages(workload: &Workload<'_>, edges: &[Edge<'_>]) -> (Vec<Outage>, u64
         return (Vec::new(), 0);
     }
     let timeline = &workload.timeline;
-    let points = timeline.points();
     let end_of_load = timeline.index_at(workload.load_end);
     let mut from = timeline.index_at(workload.measured_from);
     let mut outages = Vec::new();
-    while let Some(first) = (from..end_of_load).find(|i| points[*i].bad) {
+    while let Some((first, start)) = next_bad(timeline, from..end_of_load) {
         let ends = (workload.load_end, workload.load_end);
         let stable = timeline.stable_from(first, &workload.plan.recovery, ends);
         let until = stable.map_or(end_of_load, |s| s.index);
-        let bad = || points[first..until].iter().filter(|p| p.bad);
-        let start = points[first].at;
+        let bad = || timeline.range(first..until).filter(|p| p.bad);
         let resolution =
             timeline.gap_before(first) + stable.map_or_else(Default::default, |s| s.resolution);
         outages.push(Outage {
@@ -49,6 +49,11 @@ pub fn outages(workload: &Workload<'_>, edges: &[Edge<'_>]) -> (Vec<Outage>, u64
         from = until;
     }
     keep_longest(outages)
+}
+
+fn next_bad(timeline: &Timeline<'_>, within: Range<usize>) -> Option<(usize, Offset)> {
+    let mut points = within.clone().zip(timeline.range(within));
+    points.find(|(_, p)| p.bad).map(|(index, p)| (index, p.at))
 }
 
 /// The last edge before an outage; operations under way when it came are on its account.

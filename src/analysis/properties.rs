@@ -42,15 +42,41 @@ fn brute_force(
     Some(all[t].intended - edge)
 }
 
-fn recovered(operations: Vec<Operation>, rule: Recovery) -> (Option<Duration>, Option<Duration>) {
+/// Points made page by page are those of the whole, wherever one begins to look.
+fn assert_paged(timeline: &Timeline<'_>) {
+    let all: Vec<_> = timeline
+        .between(Offset::ZERO, Offset::from_nanos(u64::MAX))
+        .collect();
+    assert!(all.is_sorted_by_key(|p| p.at));
+    for ms in (0..20_500).step_by(37) {
+        let at = Offset::from_millis(ms);
+        let index = all.partition_point(|p| p.at < at);
+        assert_eq!(timeline.index_at(at), index);
+        assert_eq!(timeline.point(index).as_ref(), all.get(index));
+        let to = at + Duration::from_millis(250);
+        let inside: Vec<_> = timeline.between(at, to).collect();
+        assert_eq!(inside, all[index..all.partition_point(|p| p.at < to)]);
+    }
+    assert_eq!(timeline.point(all.len()), None);
+}
+
+fn recovered(
+    mut operations: Vec<Operation>,
+    rule: Recovery,
+) -> (Option<Duration>, Option<Duration>) {
     let (edge, end) = (Offset::from_millis(2_000), Offset::from_millis(20_000));
+    // A bad operation that was under way at the edge is on its account, of which the definition on the operations knows
+    // nothing: see `Workload::account`. None of these takes longer than 3 ms.
+    operations
+        .iter_mut()
+        .filter(|o| o.intended < edge && o.intended + Duration::from_millis(3) > edge)
+        .for_each(|o| o.outcome = Outcome::Ok);
     let expected = brute_force(&operations, edge, end, &rule);
     let mut plan = plan(&["web"], 0, 20);
     plan.loads[0].recovery = rule;
     let mut history = history(plan, &[operations]);
     add_fault(&mut history, "stop", 2_000, None);
-    let timeline = Timeline::of(&history.loads[0]);
-    assert!(timeline.points().is_sorted_by_key(|p| p.at));
+    assert_paged(&Timeline::of(&history.loads[0]));
     let measured = analyze(&history).impacts[0].time_to_recover_ms;
     (
         measured.map(|ms| Duration::from_secs_f64(ms / 1e3)),

@@ -48,6 +48,49 @@ pub struct RunResult {
     /// What to do about what was seen; plain sentences.
     #[serde(default)]
     pub hints: Vec<String>,
+    /// What observers measured over time: CPU, replication lag, ….
+    #[serde(default)]
+    pub metrics: Vec<MetricSeries>,
+    /// Single operations worth a look: failed ones, and the slowest.
+    #[serde(default)]
+    pub samples: Vec<OperationSample>,
+    /// The plan as it was carried out, for people: its form may change with every version. It holds no secret.
+    #[serde(default)]
+    pub configuration: Option<serde_json::Value>,
+}
+
+/// What an observer measured over time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MetricSeries {
+    /// What was measured: `cpu`, `replication_lag`, …. Series of one name belong into one plot.
+    pub metric: String,
+    /// Its unit: `ratio`, `cores`, `bytes`, `ms`, `count`, `per_second`.
+    pub unit: String,
+    /// Who measured: `host`, `cgroup`, `docker`, `postgres`, `haproxy`, ….
+    pub source: String,
+    /// Of what: a service, the host, lbtest itself.
+    pub subject: String,
+    /// When; ascending.
+    pub at_ms: Vec<f64>,
+    /// The values at these moments; null where there was nothing to measure.
+    pub values: Vec<Option<f64>>,
+}
+
+/// One operation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OperationSample {
+    /// Its workload.
+    pub load: String,
+    /// Its intended time.
+    pub at_ms: f64,
+    /// From its intended time to its end.
+    pub latency_ms: f64,
+    /// `ok`, or its class: `reset`, `timeout`, ….
+    pub outcome: String,
+    /// Who answered, where that is known.
+    pub instance: Option<String>,
+    /// The trace that its `traceparent` header named, 32 hexadecimal digits; null where none was sent.
+    pub trace_id: Option<String>,
 }
 
 /// What was run.
@@ -142,6 +185,18 @@ pub struct LoadResult {
     pub outages_omitted: u64,
     /// The run over time.
     pub series: Series,
+    /// Latencies of the measured window, as recorded.
+    #[serde(default)]
+    pub histogram: Histogram,
+}
+
+/// Latencies of good operations: the filled buckets of an HDR histogram of two significant digits.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Histogram {
+    /// Highest value of each bucket; ascending.
+    pub upper_ms: Vec<f64>,
+    /// Operations in each.
+    pub counts: Vec<u64>,
 }
 
 /// A workload's steady state: from the end of the warm-up to the first fault.
@@ -193,10 +248,31 @@ pub struct Series {
     pub errors: BTreeMap<String, Vec<u64>>,
     /// Median latency; null without a good operation.
     pub p50_ms: Vec<Option<f64>>,
+    /// 90th percentile.
+    #[serde(default)]
+    pub p90_ms: Vec<Option<f64>>,
     /// 99th percentile.
     pub p99_ms: Vec<Option<f64>>,
+    /// 99.9th percentile.
+    #[serde(default)]
+    pub p999_ms: Vec<Option<f64>>,
+    /// Highest latency.
+    #[serde(default)]
+    pub max_ms: Vec<Option<f64>>,
+    /// Latencies by size, for a heat map.
+    #[serde(default)]
+    pub heat: Heat,
     /// Operations by the instance that answered.
     pub instances: BTreeMap<String, Vec<u64>>,
+}
+
+/// Good operations by interval and latency. Buckets are two per octave; those outside of what occurred are left out.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Heat {
+    /// Upper end of each bucket (its values are at most this, and above the one before); ascending.
+    pub bounds_ms: Vec<f64>,
+    /// One entry per interval: operations in each bucket.
+    pub counts: Vec<Vec<u64>>,
 }
 
 /// A planned fault and what became of it.
@@ -208,7 +284,7 @@ pub struct FaultResult {
     pub entry: String,
     /// `stop`, `kill`, ….
     pub kind: String,
-    /// Planned targets.
+    /// Planned targets; those that were hit, where they were found at the moment of injection.
     pub targets: Vec<String>,
     /// Planned.
     pub inject_at_ms: f64,
@@ -216,6 +292,12 @@ pub struct FaultResult {
     pub injected_at_ms: Option<f64>,
     /// How far the true moment may lie from it.
     pub inject_uncertainty_ms: Option<f64>,
+    /// From the call that breaks to its effect: of the slowest target.
+    #[serde(default)]
+    pub inject_latency_ms: Option<f64>,
+    /// What broke it, where there is a choice: `nftables drop`, `xt NFQUEUE`, ….
+    #[serde(default)]
+    pub mechanism: Option<String>,
     /// Planned.
     pub heal_at_ms: Option<f64>,
     /// When healing took effect.
@@ -227,8 +309,27 @@ pub struct FaultResult {
     pub confirmed: Option<bool>,
     /// An independent look saw every target healed; null where nothing was healed.
     pub heal_confirmed: Option<bool>,
+    /// It lasted until its heal on every target; false: it was over before, as `notes` tell. Null for an external fault,
+    /// where nobody looked, and where there was nothing to heal.
+    #[serde(default)]
+    pub lasted: Option<bool>,
     /// What was seen or went wrong, per target, in words.
     pub notes: Vec<String>,
+}
+
+impl FaultResult {
+    /// Whether an event may be about one of its targets: an event names the service, a target may be one of its containers.
+    #[must_use]
+    pub fn hits(&self, subject: &str) -> bool {
+        let is = |target: &String| match target.strip_prefix(subject) {
+            Some("") => true,
+            Some(rest) => rest
+                .strip_prefix('.')
+                .is_some_and(|number| number.parse::<u32>().is_ok()),
+            None => false,
+        };
+        self.targets.iter().any(is)
+    }
 }
 
 /// Which of a fault's two edges.
@@ -313,7 +414,7 @@ pub struct Outage {
 pub struct GateResult {
     /// Its scope and metric: `error_rate`, `web: p99`, `slave 1 stops: time_to_recover`.
     pub name: String,
-    /// The limit as written.
+    /// The limit as written; one that is derived from a baseline is followed by what it comes to.
     pub limit: String,
     /// The worst value; null where it was never reached (not recovered) or could not be measured.
     pub measured: Option<f64>,
@@ -333,6 +434,9 @@ pub struct GateResult {
     pub worst: Option<String>,
     /// Why there is no measured value.
     pub note: Option<String>,
+    /// What the baseline measured of this figure, where the limit is derived from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<f64>,
 }
 
 /// Something that was seen.

@@ -10,6 +10,8 @@ use crate::clock::Offset;
 use crate::history::slot::Bin;
 use crate::history::{LoadHistory, Slot};
 use crate::plan::Recovery;
+use std::cell::RefCell;
+use std::ops::Range;
 use std::time::Duration;
 
 /// Operations of one kind at one moment.
@@ -27,12 +29,31 @@ pub struct Point {
     pub waited: Duration,
 }
 
-/// All points of a workload, by time.
+/// All points of a workload, by time, made of its slots as they are looked at: an outage has up to 400 of them in a
+/// slot, which would be the most of what lbtest ever holds in memory.
+#[derive(Debug, Clone)]
+pub struct Timeline<'a> {
+    load: &'a LoadHistory,
+    /// The slots that have points, by time.
+    pages: Vec<Page>,
+    len: usize,
+    open: RefCell<OpenPage>,
+}
+
+/// The points of one slot.
+#[derive(Debug, Clone, Copy)]
+struct Page {
+    slot: u32,
+    /// Index of its first point, and the time of that.
+    first: usize,
+    at: Offset,
+}
+
+/// The page that was last looked at: most looks go from point to point.
 #[derive(Debug, Clone, Default)]
-pub struct Timeline {
+struct OpenPage {
+    first: usize,
     points: Vec<Point>,
-    /// Before each point (and after the last one): bad and all operations.
-    before: Vec<(u64, u64)>,
 }
 
 /// Where a workload is stable again.
@@ -54,43 +75,80 @@ pub fn within(bad: u64, all: u64, ratio: f64) -> bool {
     super::count(bad) <= ratio * super::count(all) + 1e-9
 }
 
-impl Timeline {
+impl<'a> Timeline<'a> {
     /// The timeline of a workload.
     #[must_use]
-    pub fn of(load: &LoadHistory) -> Self {
-        let mut points = Vec::new();
+    pub fn of(load: &'a LoadHistory) -> Self {
+        let (mut pages, mut points, mut len) = (Vec::new(), Vec::new(), 0);
         for (index, slot) in &load.slots {
-            push_slot(&mut points, *index, slot);
+            points_of(*index, slot, &mut points);
+            if let Some(first) = points.first() {
+                pages.push(Page {
+                    slot: *index,
+                    first: len,
+                    at: first.at,
+                });
+            }
+            len += points.len();
         }
-        // At one and the same moment the good come first: a bad one then counts against them.
-        points.sort_by_key(|p| (p.at, p.bad));
-        let mut before = vec![(0, 0)];
-        let (mut bad, mut all) = (0, 0);
-        for p in &points {
-            all += p.n;
-            bad += if p.bad { p.n } else { 0 };
-            before.push((bad, all));
+        Self {
+            load,
+            pages,
+            len,
+            open: RefCell::default(),
         }
-        Self { points, before }
     }
 
-    /// All points, by time.
+    /// The point of this index; none beyond the last one.
     #[must_use]
-    pub fn points(&self) -> &[Point] {
-        &self.points
+    pub fn point(&self, index: usize) -> Option<Point> {
+        let mut open = self.open.borrow_mut();
+        let within = |open: &OpenPage| {
+            let i = index.checked_sub(open.first)?;
+            open.points.get(i).copied()
+        };
+        if index >= self.len {
+            return None;
+        }
+        within(&open).or_else(|| {
+            let page = self.pages.partition_point(|p| p.first <= index);
+            self.turn_to(page.checked_sub(1)?, &mut open);
+            within(&open)
+        })
+    }
+
+    fn turn_to(&self, page: usize, open: &mut OpenPage) {
+        let Some(page) = self.pages.get(page) else {
+            return;
+        };
+        let is_open = page.first == open.first && !open.points.is_empty();
+        let slot = self.load.slots.get(&page.slot);
+        if let Some(slot) = slot.filter(|_| !is_open) {
+            points_of(page.slot, slot, &mut open.points);
+            open.first = page.first;
+        }
     }
 
     /// The points intended from `from` (included) to `to` (excluded).
-    #[must_use]
-    pub fn between(&self, from: Offset, to: Offset) -> &[Point] {
-        let start = self.index_at(from);
-        &self.points[start..self.index_at(to).max(start)]
+    pub fn between(&self, from: Offset, to: Offset) -> impl DoubleEndedIterator<Item = Point> {
+        self.range(self.index_at(from)..self.index_at(to))
+    }
+
+    /// The points with these indices.
+    pub fn range(&self, indices: Range<usize>) -> impl DoubleEndedIterator<Item = Point> {
+        indices.filter_map(|i| self.point(i))
     }
 
     /// Index of the first point at or after a moment.
     #[must_use]
     pub fn index_at(&self, at: Offset) -> usize {
-        self.points.partition_point(|p| p.at < at)
+        let after = self.pages.partition_point(|p| p.at < at);
+        let Some(page) = after.checked_sub(1) else {
+            return 0;
+        };
+        let mut open = self.open.borrow_mut();
+        self.turn_to(page, &mut open);
+        open.first + open.points.partition_point(|p| p.at < at)
     }
 
     /// The first operation, from the point `from` on, from which the workload is stable:
@@ -109,43 +167,43 @@ impl Timeline {
         rule: &Recovery,
         (end, judged): (Offset, Offset),
     ) -> Option<Stable> {
-        for index in from..self.points.len() {
-            let point = self.points[index];
-            let first_of_row = index == 0 || index == from || self.points[index - 1].bad;
+        let mut after_good = false;
+        for (index, point) in (from..).zip(self.range(from..self.len)) {
+            let first_of_row = !std::mem::replace(&mut after_good, !point.bad);
             if point.bad || !first_of_row {
                 continue;
             }
             if point.at + rule.stable_for > end {
                 return None;
             }
-            if self.holds(index, rule, judged) {
-                return Some(self.stable_at(index));
+            if self.holds(index, point.at, rule, judged) {
+                return Some(self.stable_at(index, point));
             }
         }
         None
     }
 
-    fn holds(&self, start: usize, rule: &Recovery, judged: Offset) -> bool {
-        let until = (self.points[start].at + rule.stable_for).min(judged);
-        let (bad_before, all_before) = self.before[start];
-        for index in start..self.points.len() {
-            let point = self.points[index];
+    fn holds(&self, start: usize, at: Offset, rule: &Recovery, judged: Offset) -> bool {
+        let until = (at + rule.stable_for).min(judged);
+        let (mut bad, mut all) = (0, 0);
+        for point in self.range(start..self.len) {
             if point.at >= until {
                 return true;
             }
-            let (bad, all) = self.before[index + 1];
-            if point.bad && !within(bad - bad_before, all - all_before, rule.max_error_ratio) {
+            all += point.n;
+            bad += if point.bad { point.n } else { 0 };
+            if point.bad && !within(bad, all, rule.max_error_ratio) {
                 return false;
             }
         }
         true
     }
 
-    fn stable_at(&self, index: usize) -> Stable {
+    fn stable_at(&self, index: usize, point: Point) -> Stable {
         Stable {
             index,
-            at: self.points[index].at,
-            resolution: self.gap_before(index).max(self.points[index].waited),
+            at: point.at,
+            resolution: self.gap_before(index).max(point.waited),
         }
     }
 
@@ -153,10 +211,10 @@ impl Timeline {
     /// blurred; zero for the first one.
     #[must_use]
     pub fn gap_before(&self, index: usize) -> Duration {
-        let Some(before) = index.checked_sub(1).and_then(|i| self.points.get(i)) else {
+        let before = index.checked_sub(1).and_then(|i| self.point(i));
+        let (Some(before), Some(point)) = (before, self.point(index)) else {
             return Duration::ZERO;
         };
-        let point = self.points[index];
         let gap = point.at - before.at;
         if point.blurred || before.blurred {
             gap.max(Duration::from_millis(1))
@@ -171,7 +229,7 @@ impl Timeline {
     pub fn longest_gap(&self, from: Offset, to: Offset) -> Option<Duration> {
         let mut last = from;
         let mut longest = None;
-        for point in self.between(from, to).iter().filter(|p| !p.bad) {
+        for point in self.between(from, to).filter(|p| !p.bad) {
             // A point of several operations stands for them all: they came evenly since the one before.
             let gap = (point.at - last) / u32::try_from(point.n).unwrap_or(u32::MAX);
             longest = longest.max(Some(gap));
@@ -179,6 +237,14 @@ impl Timeline {
         }
         longest.map(|gap| gap.max(to - last))
     }
+}
+
+/// The points of a slot, by time, in place of what `points` holds.
+fn points_of(index: u32, slot: &Slot, points: &mut Vec<Point>) {
+    points.clear();
+    push_slot(points, index, slot);
+    // At one and the same moment the good come first: a bad one then counts against them.
+    points.sort_by_key(|p| (p.at, p.bad));
 }
 
 fn push_slot(points: &mut Vec<Point>, index: u32, slot: &Slot) {

@@ -27,7 +27,7 @@ pub struct Counts {
 impl Counts {
     /// Counts the operations intended from `from` (included) to `to` (excluded).
     #[must_use]
-    pub fn between(load: &LoadHistory, timeline: &Timeline, from: Offset, to: Offset) -> Self {
+    pub fn between(load: &LoadHistory, timeline: &Timeline<'_>, from: Offset, to: Offset) -> Self {
         let mut counts = Self::default();
         if to <= from {
             return counts;
@@ -38,7 +38,7 @@ impl Counts {
         counts
     }
 
-    fn add(&mut self, index: u32, slot: &Slot, timeline: &Timeline, from: Offset, to: Offset) {
+    fn add(&mut self, index: u32, slot: &Slot, timeline: &Timeline<'_>, from: Offset, to: Offset) {
         let (start, end) = (
             Slot::start_of(index),
             Slot::start_of(index) + crate::history::slot::SLOT,
@@ -50,7 +50,7 @@ impl Counts {
             return;
         }
         self.ok += ok_between(slot, start, from, to);
-        let inside = timeline.between(from.max(start), to.min(end)).iter();
+        let inside = timeline.between(from.max(start), to.min(end));
         let bad: u64 = inside.filter(|p| p.bad).map(|p| p.n).sum();
         let (failed, unknown) = share(slot, bad);
         add_all(&mut self.failed, &failed);
@@ -184,9 +184,8 @@ pub fn whole_seconds(from: Offset, to: Offset, load_end: Offset) -> std::ops::Ra
 pub fn latencies(load: &LoadHistory, seconds: std::ops::Range<u32>) -> [Option<Percentiles>; 2] {
     let (mut response, mut service) = (new_histogram(), new_histogram());
     for (_, second) in load.seconds.range(seconds) {
-        // All histograms have the same bounds, so that adding cannot fail.
-        let _ = response.add(&second.latency);
-        let _ = service.add(&second.service_time);
+        second.latency.add_to(&mut response);
+        second.service_time.add_to(&mut service);
     }
     [percentiles(&response), percentiles(&service)]
 }

@@ -1,9 +1,11 @@
 //! One gate against the figures: which values it looks at, which is the worst, and whether it holds.
 
+use super::baseline;
 use super::trust::edge_name;
 use crate::analysis::count;
 use crate::analysis::result::{GateResult, Impact, LoadResult, Outage, Percentiles, RunResult};
 use crate::plan::{Comparison, Gate, GateScope, Metric};
+use std::collections::BTreeMap;
 
 /// A figure that a gate looks at.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,33 +25,46 @@ enum Value {
     Unknown,
 }
 
-/// Checks a gate. The worst of all figures in its scope counts: the highest against an upper limit, the lowest
-/// against a lower one, the farthest from an exact one. What was not recovered is infinitely long. A scope with
-/// no figure at all, or with one that there was nothing to measure by, is not judged.
+/// A figure with the limit that it is held to.
+#[derive(Debug, Clone, PartialEq)]
+struct Held {
+    figure: Figure,
+    limit: f64,
+    /// What the baseline measured of it, where the limit is derived from that.
+    baseline: Option<f64>,
+    /// Why there is no limit to hold it to.
+    missing: Option<String>,
+}
+
+/// Checks a gate. The worst of all figures in its scope counts: the highest above an upper limit, the lowest
+/// below a lower one, the farthest from an exact one. What was not recovered is infinitely long. A scope with
+/// no figure at all, or with one that there was nothing to measure (or no baseline to hold it to), is not judged.
 #[must_use]
 pub fn check(gate: &Gate, result: &RunResult) -> GateResult {
-    let figures = figures(gate, result);
-    let badness = |figure: &Figure| match (figure.value, gate.comparison) {
+    let figures = figures(gate, result).into_iter();
+    let figures: Vec<_> = figures.map(|figure| held(gate, figure)).collect();
+    let badness = |held: &Held| match (held.figure.value, gate.comparison) {
         // Whatever fails the gate comes first; then what cannot be judged, so that it is not passed over.
         (Value::Unknown, _) => f64::NEG_INFINITY,
-        (value, Comparison::AtMost | Comparison::Below) => number(value),
-        (value, Comparison::AtLeast | Comparison::Above) => -number(value),
-        (value, Comparison::Equal) => (number(value) - gate.limit).abs(),
+        (value, Comparison::AtMost | Comparison::Below) => number(value) - held.limit,
+        (value, Comparison::AtLeast | Comparison::Above) => held.limit - number(value),
+        (value, Comparison::Equal) => (number(value) - held.limit).abs(),
     };
-    let holds = |value: Value| gate.comparison.holds(number(value), gate.limit);
+    let holds = |h: &Held| gate.comparison.holds(number(h.figure.value), h.limit);
     let worst = figures
         .iter()
         .max_by(|a, b| badness(a).total_cmp(&badness(b)));
-    let unknown = figures.iter().find(|f| f.value == Value::Unknown);
+    let unknown = figures.iter().find(|h| h.figure.value == Value::Unknown);
     let worst = match (worst, unknown) {
-        (Some(w), _) if w.value != Value::Unknown && !holds(w.value) => Some(w),
+        (Some(w), _) if w.figure.value != Value::Unknown && !holds(w) => Some(w),
         (worst, unknown) => unknown.or(worst),
     };
-    let value = worst.map(|f| f.value);
+    let value = worst.map(|h| h.figure.value);
     let judged = value.is_some_and(|v| v != Value::Unknown);
+    let limit = worst.map_or(gate.limit, |h| h.limit);
     GateResult {
         name: name(gate),
-        limit: gate.written.clone(),
+        limit: limit_words(gate, limit, judged),
         measured: value.and_then(|v| {
             if let Value::Measured(m) = v {
                 Some(m)
@@ -57,15 +72,62 @@ pub fn check(gate: &Gate, result: &RunResult) -> GateResult {
                 None
             }
         }),
-        passed: judged && value.is_some_and(holds),
+        passed: judged && worst.is_some_and(holds),
         judged,
         metric: gate.metric,
         comparison: gate.comparison,
-        limit_value: gate.limit,
+        limit_value: limit,
         scope: gate.scope.clone(),
-        worst: worst.map(|f| f.whose.clone()),
-        note: note(gate.metric, value),
+        worst: worst.map(|h| h.figure.whose.clone()),
+        note: worst
+            .and_then(|h| h.missing.clone())
+            .or_else(|| note(gate.metric, value)),
+        baseline: worst.and_then(|h| h.baseline),
     }
+}
+
+/// The limit as written, and what it comes to where it is derived from a baseline.
+fn limit_words(gate: &Gate, limit: f64, judged: bool) -> String {
+    if gate.relative.is_some() && judged {
+        format!("{} ({})", gate.written, written(gate.metric, limit))
+    } else {
+        gate.written.clone()
+    }
+}
+
+/// The limit that a figure is held to. One without a limit cannot be judged.
+fn held(gate: &Gate, figure: Figure) -> Held {
+    let found = match &gate.relative {
+        None => Ok((gate.limit, None)),
+        Some(relative) => baseline::limit(relative, &figure.whose).map(|(l, b)| (l, Some(b))),
+    };
+    match found {
+        Ok((limit, baseline)) => Held {
+            figure,
+            limit,
+            baseline,
+            missing: None,
+        },
+        Err(why) => Held {
+            figure: Figure {
+                value: Value::Unknown,
+                ..figure
+            },
+            limit: 0.0,
+            baseline: None,
+            missing: Some(why),
+        },
+    }
+}
+
+/// What was measured of the figures that a gate looks at, by whose they are; what never came is not among them.
+pub(super) fn measured(gate: &Gate, result: &RunResult) -> BTreeMap<String, f64> {
+    let figures = figures(gate, result).into_iter();
+    let measured = figures.filter_map(|f| match f.value {
+        Value::Measured(value) => Some((f.whose, value)),
+        Value::Never | Value::Unknown => None,
+    });
+    measured.collect()
 }
 
 fn number(value: Value) -> f64 {

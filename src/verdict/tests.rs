@@ -11,6 +11,7 @@ fn gate(metric: Metric, comparison: Comparison, limit: f64, scope: GateScope) ->
         limit,
         written: format!("{comparison:?} {limit}"),
         scope,
+        relative: None,
     }
 }
 
@@ -201,6 +202,21 @@ fn a_measurement_in_doubt_is_neither_pass_nor_fail_and_still_names_failed_gates(
 }
 
 #[test]
+fn a_fault_that_did_not_last_proves_nothing_and_says_what_ended_it() {
+    let mut history = known(vec![at_most(Metric::ErrorRate, 1.0)]);
+    let words = "it was restarted while the fault was on";
+    history.faults[0].targets[0].ended_early = Some(words.to_owned());
+    let result = analyze(&history);
+    assert_eq!(result.verdict, Verdict::Inconclusive);
+    assert!(result.verdict_reasons[0].contains("did not last"));
+    assert!(result.verdict_reasons[0].contains(words));
+    assert_eq!(
+        (result.faults[0].lasted, result.faults[1].lasted),
+        (Some(false), Some(true))
+    );
+}
+
+#[test]
 fn a_target_that_mended_itself_needs_no_confirmed_heal() {
     let mut history = known(vec![at_most(Metric::Bad, 1e9)]);
     let targets = &mut history.faults[0].targets;
@@ -230,6 +246,28 @@ fn connections_that_this_machine_could_not_make_are_explained() {
 }
 
 #[test]
+fn without_a_fault_gates_judge_errors_and_only_where_there_is_none_they_are_a_doubt() {
+    let verdict = |gates: Vec<Gate>| {
+        let mut plan = plan(&["a"], 2, 20);
+        plan.observe = true;
+        plan.gates = gates;
+        let result = analyze(&history(plan, &[steady(200, 20, &[(10_000, 12_000)])]));
+        (result.verdict, result.verdict_reasons.join("; "))
+    };
+    assert_eq!(
+        verdict(vec![at_most(Metric::ErrorRate, 0.2)]).0,
+        Verdict::Pass
+    );
+    assert_eq!(
+        verdict(vec![at_most(Metric::ErrorRate, 0.05)]).0,
+        Verdict::Fail
+    );
+    let (ungated, why) = verdict(Vec::new());
+    assert_eq!(ungated, Verdict::Inconclusive);
+    assert!(why.contains("a was not steady:"), "{why}");
+}
+
+#[test]
 fn dropped_arrivals_are_a_result_and_no_doubt() {
     let mut history = known(vec![at_most(Metric::Dropped, 1e6)]);
     history.generator.as_mut().unwrap().dropped = 5_000;
@@ -249,6 +287,42 @@ fn an_external_fault_is_marked_at_its_planned_time_and_needs_no_confirmation() {
     let result = analyze(&history);
     assert_eq!((result.verdict, result.impacts.len()), (Verdict::Pass, 8));
     assert_eq!(result.faults[0].confirmed, None);
+}
+
+#[test]
+fn an_external_fault_that_was_held_beyond_the_end_did_not_take_place() {
+    let mut history = known(vec![at_most(Metric::TimeToRecover, 2_000.0)]);
+    for (fault, record) in history.head.plan.faults.iter_mut().zip(&mut history.faults) {
+        fault.kind = "external".to_owned();
+        record.targets.clear();
+    }
+    let result = analyze(&history);
+    assert_eq!(
+        (result.verdict, result.impacts.len()),
+        (Verdict::Inconclusive, 0)
+    );
+    let why = result.verdict_reasons.join("; ");
+    assert!(why.contains("stop #1 did not take place"), "{why}");
+}
+
+#[test]
+fn a_run_that_was_steered_by_hand_says_so_and_is_judged_by_what_took_place() {
+    let mut history = known(vec![at_most(Metric::TimeToRecover, 2_000.0)]);
+    let hinted = |history: &History| {
+        let hints = analyze(history).hints;
+        hints.iter().any(|h| h.contains("steered by hand"))
+    };
+    let event = |source: &str| crate::history::Event {
+        at: crate::clock::Offset::from_millis(9_000),
+        source: source.to_owned(),
+        subject: "schedule".to_owned(),
+        what: format!("{}held", crate::history::event::BY_HAND),
+    };
+    history.events.push(event("docker"));
+    assert!(!hinted(&history), "only what lbtest says counts");
+    history.events.push(event("lbtest"));
+    assert!(hinted(&history));
+    assert_eq!(analyze(&history).verdict, Verdict::Pass);
 }
 
 #[test]

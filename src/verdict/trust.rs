@@ -1,6 +1,9 @@
 //! Whether a measurement is to be trusted, and what to do where it is not.
 
-use crate::analysis::result::{EdgeKind, FaultResult, GateResult, LoadResult, RunResult};
+use crate::analysis::result::{
+    EdgeKind, EventResult, FaultResult, GateResult, LoadResult, RunResult,
+};
+use crate::history::event::BY_HAND;
 use crate::history::{Class, GeneratorHealth};
 use crate::plan::Metric;
 
@@ -15,10 +18,10 @@ pub const MIN_HOST_IDLE_RATIO: f64 = 0.03;
 /// Share of scheduled arrivals that may have left no trace (the last ones, cut off with the end).
 pub const MAX_LOST_RATIO: f64 = 0.001;
 
-/// Why the measurement is in doubt, in plain sentences; none where it is not. Dropped arrivals are no ground: that
-/// a stalled system fills `max_in_flight` is a result.
+/// Why the measurement is in doubt, in plain sentences; none where it is not. `gated`: there are gates. Dropped arrivals
+/// are no ground: that a stalled system fills `max_in_flight` is a result.
 #[must_use]
-pub fn doubts(result: &RunResult) -> Vec<String> {
+pub fn doubts(result: &RunResult, gated: bool) -> Vec<String> {
     let mut doubts = Vec::new();
     match (result.end.reason.as_str(), &result.end.detail) {
         ("completed", _) => {}
@@ -38,7 +41,13 @@ pub fn doubts(result: &RunResult) -> Vec<String> {
         }
         None => {}
     }
-    doubts.extend(result.loads.iter().flat_map(of_load));
+    // Without a fault nothing is derived from the steady state: it is all there is, and gates judge it.
+    let faults = !result.faults.is_empty();
+    doubts.extend(result.loads.iter().filter_map(of_load));
+    if faults || !gated {
+        let unsteady = result.loads.iter().filter(|l| of_load(l).is_none());
+        doubts.extend(unsteady.filter_map(|load| not_steady(load, faults)));
+    }
     doubts.extend(result.faults.iter().filter_map(|f| of_fault(f, result)));
     doubts
 }
@@ -81,17 +90,26 @@ fn of_load(load: &LoadResult) -> Option<String> {
             load.lost
         ));
     }
-    let steady = &load.baseline;
+    None
+}
+
+fn not_steady(load: &LoadResult, faults: bool) -> Option<String> {
+    let (name, steady) = (&load.name, &load.baseline);
     if steady.holds {
         return None;
     }
+    let before = if faults {
+        " before the first fault"
+    } else {
+        ""
+    };
     Some(if steady.requests == 0 {
         format!(
             "workload {name} had no operation between the end of the warm-up and the first fault"
         )
     } else {
         format!(
-            "workload {name} was not steady before the first fault: {} of {} operations were bad (limit {} %)",
+            "workload {name} was not steady{before}: {} of {} operations were bad (limit {} %)",
             steady.bad,
             steady.requests,
             steady.max_error_rate * 100.0
@@ -115,6 +133,12 @@ fn of_fault(fault: &FaultResult, result: &RunResult) -> Option<String> {
     if fault.confirmed == Some(false) {
         return Some(format!(
             "fault {name} could not be confirmed{}",
+            notes(fault)
+        ));
+    }
+    if fault.lasted == Some(false) {
+        return Some(format!(
+            "fault {name} did not last until its heal{}",
             notes(fault)
         ));
     }
@@ -156,6 +180,13 @@ pub fn hints(result: &RunResult, gates: &[GateResult]) -> Vec<String> {
             ));
         }
     }
+    if result.events.iter().any(by_hand) {
+        hints.push(
+            "this run was steered by hand (see its events): the verdict is about what took place, not about the scenario as \
+             it is written"
+                .to_owned(),
+        );
+    }
     let dropped: u64 = result.loads.iter().map(|l| l.dropped).sum();
     if dropped > 0 {
         hints.push(format!(
@@ -178,6 +209,11 @@ pub fn hints(result: &RunResult, gates: &[GateResult]) -> Vec<String> {
         );
     }
     hints
+}
+
+/// What whoever watched did to the schedule.
+pub(crate) fn by_hand(event: &EventResult) -> bool {
+    event.source == "lbtest" && event.what.starts_with(BY_HAND)
 }
 
 /// The last bad operation was near the end of the window: whether it recovered could not be seen.
