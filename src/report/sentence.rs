@@ -1,7 +1,7 @@
 //! What each report says in sentences, the same everywhere. The names in them are as they came: every report
 //! makes them inert in its own way.
 
-use super::text::{grouped, percent, seconds};
+use super::text::{grouped, microseconds, per_second, percent, seconds};
 use crate::analysis::result::{EdgeKind, FaultResult, Impact, LoadResult, Outage, RunResult};
 use crate::history::GeneratorHealth;
 use crate::verdict::Verdict;
@@ -31,10 +31,12 @@ pub fn fault(fault: &FaultResult) -> String {
         .healed_at_ms
         .map(|at| format!(", healed at {}", seconds(at)))
         .unwrap_or_default();
+    let by = fault.mechanism.as_deref();
+    let by = by.map_or_else(String::new, |by| format!(" ({by})"));
     let confirmed = match fault.confirmed {
-        Some(true) => ", confirmed",
-        Some(false) => ", NOT CONFIRMED",
-        None => "",
+        Some(true) => format!(", confirmed{by}"),
+        Some(false) => format!(", NOT CONFIRMED{by}"),
+        None => String::new(),
     };
     let whom = if targets.is_empty() {
         String::new()
@@ -226,8 +228,9 @@ pub fn generator(health: Option<&GeneratorHealth>) -> String {
         return "not measured".to_owned();
     };
     let ratio = |r: Option<f64>| r.map_or("not measured".to_owned(), percent);
+    let price = price(h).map(|p| format!("{p}; ")).unwrap_or_default();
     format!(
-        "sends late by {} (p50), {} (p99), {} (max); {} dropped; lbtest's workers busy {}; machine idle {}",
+        "{price}sends late by {} (p50), {} (p99), {} (max); {} dropped; lbtest's workers busy {}; machine idle {}",
         duration(h.late_p50_ms),
         duration(h.late_p99_ms),
         duration(h.late_max_ms),
@@ -235,6 +238,38 @@ pub fn generator(health: Option<&GeneratorHealth>) -> String {
         ratio(h.cpu_ratio),
         ratio(h.host_idle_ratio)
     )
+}
+
+/// What an operation cost lbtest: `6.3 µs of CPU per operation`; none where that was not measured.
+fn price(health: &GeneratorHealth) -> Option<String> {
+    let operations = health.operations.filter(|n| *n > 0)?;
+    let each = health.cpu_ms? * 1e3 / crate::analysis::count(operations);
+    Some(format!("{} of CPU per operation", microseconds(each)))
+}
+
+/// What was achieved, of every workload: `achieved: web 100/s, reads 48.2/s of 100/s (40.1/s good)`. An open loop that
+/// kept to its schedule and a workload without errors need no more than a figure. None where nothing was done.
+#[must_use]
+pub fn achieved(result: &RunResult) -> Option<String> {
+    let done = result.loads.iter().filter(|l| l.requests > 0);
+    let each: Vec<_> = done.map(|l| format!("{} {}", l.name, rate(l))).collect();
+    (!each.is_empty()).then(|| format!("achieved: {}", each.join(", ")))
+}
+
+/// An open loop is short of its schedule where more than this share is missing.
+const SHORT: f64 = 0.01;
+
+fn rate(load: &LoadResult) -> String {
+    let mut text = per_second(load.achieved_rate);
+    let intended = load.intended_rate;
+    if let Some(intended) = intended.filter(|r| load.achieved_rate < r * (1.0 - SHORT)) {
+        text.push_str(&format!(" of {}", per_second(intended)));
+    }
+    let good = per_second(load.throughput);
+    if good != per_second(load.achieved_rate) {
+        text.push_str(&format!(" ({good} good)"));
+    }
+    text
 }
 
 /// The columns of the table of workloads.

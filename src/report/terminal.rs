@@ -41,6 +41,10 @@ impl Reporter for Terminal {
         self.verdict(&mut out, result);
         self.faults(&mut out, result);
         self.loads(&mut out, result);
+        if let Some(achieved) = sentence::achieved(result) {
+            self.words(&mut out, &plain(&achieved));
+            line(&mut out, "");
+        }
         let shares: Vec<_> = result.loads.iter().filter_map(sentence::shares).collect();
         shares.iter().for_each(|text| line(&mut out, &plain(text)));
         if !shares.is_empty() {

@@ -1,5 +1,8 @@
 //! Every report on one stored history, and hostile text in all of them.
 
+mod formats;
+mod long;
+
 use super::{Reporter, json, markdown, terminal};
 use crate::analysis::known::{add_fault, history, op, plan};
 use crate::analysis::{analyze, result::RunResult};
@@ -57,6 +60,7 @@ fn made() -> History {
         limit,
         written: written.to_owned(),
         scope,
+        relative: None,
     };
     plan.gates = vec![
         gate(Metric::ErrorRate, 0.005, "<= 0.5%", GateScope::Run),
@@ -172,6 +176,24 @@ fn fields_that_a_later_version_adds_do_not_matter_to_this_one() {
     assert_eq!(json::read(&more).unwrap(), stored());
 }
 
+#[test]
+fn a_result_from_before_the_price_of_an_operation_was_recorded_still_reads() {
+    let mut result = stored();
+    let text = json::Json.render(&result).unwrap();
+    let without: String = text
+        .lines()
+        .filter(|l| !l.contains("\"cpu_ms\"") && !l.contains("\"operations\""))
+        .map(|l| format!("{l}\n"))
+        .collect();
+    assert!(without.len() < text.len());
+    assert_eq!(json::read(&without).unwrap(), result);
+    let shown = |r: &RunResult| terminal::Terminal::default().render(r).unwrap();
+    assert!(!shown(&result).contains("CPU per operation"));
+    let health = result.generator.as_mut().unwrap();
+    (health.cpu_ms, health.operations) = (Some(63.0), Some(10_000));
+    assert!(shown(&result).contains("generator: 6.3 µs of CPU per operation; sends late"));
+}
+
 const HOSTILE: &str = "<img src=x> | `a` **b** [c](http://evil) @team #1\n# h\u{1b}[31m\u{202e}";
 
 fn hostile() -> RunResult {
@@ -203,8 +225,9 @@ fn hostile_text_neither_steers_a_terminal_nor_turns_into_markdown() {
         assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
         assert!(!text.lines().any(|l| l.starts_with("# h")), "{text}");
     }
-    // What a backslash stands before is text.
-    let mut unescaped = written.clone();
+    // What stands in a code block, or behind a backslash, is text.
+    let outside = written.split("```").step_by(2);
+    let mut unescaped: String = outside.collect();
     for mark in "\\`*_[]<>|~!$".chars() {
         unescaped = unescaped.replace(&format!("\\{mark}"), "");
     }

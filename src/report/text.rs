@@ -60,6 +60,7 @@ pub fn markdown(text: &str) -> String {
     }
     out.replace("://", ":\u{2060}//")
         .replace("www.", "www\u{2060}.")
+        .replace("GH-", "GH\u{2060}-")
 }
 
 /// A count with thin groups: `6 000`.
@@ -82,6 +83,33 @@ pub fn percent(ratio: f64) -> String {
     crate::verdict::gate::written(crate::plan::Metric::ErrorRate, ratio)
 }
 
+/// A rate: `51 234/s`, `48.2/s`, `0.1/s`.
+#[must_use]
+pub fn per_second(rate: f64) -> String {
+    format!("{}/s", rounded(rate))
+}
+
+/// A cost: `6.3 µs`, `1 250 µs`.
+#[must_use]
+pub fn microseconds(us: f64) -> String {
+    format!("{} µs", rounded(us))
+}
+
+/// Whole from a hundred on, with one digit after the point below, where that is not zero.
+fn rounded(value: f64) -> String {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a cast saturates; what is negative or no number is shown as it is"
+    )]
+    if value.round() >= 100.0 && value < 1e15 {
+        grouped(value.round() as u64)
+    } else {
+        let text = format!("{value:.1}");
+        text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
+    }
+}
+
 /// Milliseconds as seconds: `10.000 s`.
 #[must_use]
 pub fn seconds(ms: f64) -> String {
@@ -91,6 +119,22 @@ pub fn seconds(ms: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rates_and_costs_are_as_exact_as_a_reader_needs_them() {
+        let shown = [0.1, 48.24, 99.97, 100.0, 51_234.4, 1e6].map(per_second);
+        let expected = [
+            "0.1/s",
+            "48.2/s",
+            "100/s",
+            "100/s",
+            "51 234/s",
+            "1 000 000/s",
+        ];
+        assert_eq!(shown, expected);
+        assert_eq!([6.34, 1249.6].map(microseconds), ["6.3 µs", "1 250 µs"]);
+        assert_eq!(per_second(f64::NAN), "NaN/s");
+    }
 
     #[test]
     fn a_long_line_is_broken_between_words_and_indented() {
