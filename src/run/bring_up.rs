@@ -3,8 +3,8 @@
 use super::ground::Ground;
 use super::{RunError, Spec};
 use crate::compose::topology::{Restart, Topology};
-use crate::engine::Engine;
 use crate::engine::docker::UpError;
+use crate::engine::{Container, Engine};
 use crate::load;
 use crate::notice::{Notice, Notices, Phase};
 use crate::scenario::Workload;
@@ -16,6 +16,8 @@ use tokio_util::sync::CancellationToken;
 const READY_TIMEOUT: Duration = Duration::from_secs(120);
 /// Log lines shown of a container that ended.
 const LAST_WORDS: usize = 20;
+/// Between two looks at containers that are to come back.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// Between two probes of a workload that is not ready.
 const PROBE_AGAIN: Duration = Duration::from_millis(100);
 
@@ -29,11 +31,7 @@ pub async fn bring_up(
     notices: &Notices,
     stop: &CancellationToken,
 ) -> Result<(), RunError> {
-    let ready_timeout = spec
-        .scenario
-        .topology
-        .as_ref()
-        .map_or(READY_TIMEOUT, |t| t.ready_timeout);
+    let ready_timeout = ready_timeout(spec);
     if let (Some(docker), Some(topology)) = (ground.docker(), &spec.topology) {
         if spec.attach {
             if docker.containers(&topology.project).await?.is_empty() {
@@ -46,19 +44,83 @@ pub async fn bring_up(
                 .map_err(RunError::Up)?;
         }
     }
-    notices.tell(Notice::Phase(Phase::Probing));
     // From here on: a first bring-up spends minutes on builds, which do not count.
+    notices.tell(Notice::Phase(Phase::Probing));
     let deadline = Instant::now() + ready_timeout;
-    let probes = spec
-        .scenario
-        .loads
-        .iter()
-        .map(|w| until_answered(w, deadline, ready_timeout, stop));
-    futures_util::future::try_join_all(probes).await?;
+    until_all_answered(&spec.scenario.loads, deadline, ready_timeout, stop).await?;
     match (ground.docker(), &spec.topology) {
         (Some(docker), Some(topology)) if !spec.attach => still_there(docker, topology).await,
         _ => Ok(()),
     }
+}
+
+/// Within what time everything is to be ready.
+#[must_use]
+pub fn ready_timeout(spec: &Spec) -> Duration {
+    let of_topology = spec.scenario.topology.as_ref().map(|t| t.ready_timeout);
+    spec.ready_within.or(of_topology).unwrap_or(READY_TIMEOUT)
+}
+
+async fn until_all_answered(
+    loads: &[Workload],
+    deadline: Instant,
+    within: Duration,
+    stop: &CancellationToken,
+) -> Result<(), RunError> {
+    let probes = loads
+        .iter()
+        .map(|w| until_answered(w, deadline, within, stop));
+    futures_util::future::try_join_all(probes).await?;
+    Ok(())
+}
+
+/// The containers that run now.
+///
+/// # Errors
+/// What the engine answers.
+pub async fn running(engine: &dyn Engine, project: &str) -> Result<Vec<Container>, RunError> {
+    let mut running = Vec::new();
+    for container in engine.containers(project).await? {
+        if engine.state(&container.id).await?.running {
+            running.push(container);
+        }
+    }
+    Ok(running)
+}
+
+/// Waits until what ran before a measurement runs again and is healthy, and every workload gets a good answer.
+///
+/// # Errors
+/// What is not back in time; `UpError::Cancelled` after an interruption.
+pub async fn bring_back(
+    loads: &[Workload],
+    engine: Option<&dyn Engine>,
+    ran: &[Container],
+    within: Duration,
+    stop: &CancellationToken,
+) -> Result<(), RunError> {
+    let deadline = Instant::now() + within;
+    for container in ran {
+        while let Some(engine) = engine {
+            let state = engine.state(&container.id).await?;
+            let healthy = state.health.as_deref().is_none_or(|h| h == "healthy");
+            if state.running && !state.paused && healthy {
+                break;
+            }
+            if Instant::now() >= deadline {
+                return Err(RunError::NotBack {
+                    container: container.name.clone(),
+                    within,
+                    state: state.health.unwrap_or_else(|| "not running".to_owned()),
+                });
+            }
+            tokio::select! {
+                () = stop.cancelled() => return Err(RunError::Up(UpError::Cancelled)),
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
+            }
+        }
+    }
+    until_all_answered(loads, deadline, within, stop).await
 }
 
 /// A last look before the load: a container without a healthcheck may have ended since it was started, and what is
@@ -152,6 +214,28 @@ mod tests {
             services: [("db".to_owned(), service)].into(),
             ..Topology::default()
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_ran_before_is_waited_for_and_named_when_it_does_not_come_back() {
+        let engine = Simulated::with_services(&["db", "app"]);
+        let ran = running(&engine, "").await.unwrap();
+        assert_eq!(ran.len(), 2);
+        let stop = CancellationToken::new();
+        let within = Duration::from_secs(5);
+        let back = async || bring_back(&[], Some(&engine), &ran, within, &stop).await;
+        back().await.unwrap();
+        engine.crash(&ran[0].id, 1);
+        let before = Instant::now();
+        let said = back().await.unwrap_err().to_string();
+        assert!(said.contains(&ran[0].name) && said.contains("5s"), "{said}");
+        assert!(before.elapsed() >= Duration::from_secs(5));
+        engine.start(&ran[0].id).await.unwrap();
+        back().await.unwrap();
+        stop.cancel();
+        engine.crash(&ran[1].id, 1);
+        let cancelled = back().await.unwrap_err();
+        assert!(matches!(cancelled, RunError::Up(UpError::Cancelled)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,7 +5,9 @@ use super::guardian::{Guardian, heal, recover};
 use super::identity::process_of;
 use super::{RunError, Spec};
 use crate::compose::Topology;
-use crate::engine::docker::{Docker, UpError, UpOptions};
+use crate::engine::Engine;
+use crate::engine::absent::Absent;
+use crate::engine::docker::{Docker, Removed, UpError, UpOptions};
 use crate::fault::conductor::Reach;
 use crate::fault::journal::{self, Header, Journal};
 use crate::history::Environment;
@@ -14,13 +16,15 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// The ground of a run. Without a topology there is nothing to break or to clean up, and all of it is empty.
+/// The ground of a run. Without a topology, and without a fault that breaks something else, there is nothing to clean up,
+/// and all of it is empty.
 pub struct Ground {
     held: Option<Held>,
 }
 
 struct Held {
-    docker: Docker,
+    /// None where faults break what is in no container.
+    docker: Option<Docker>,
     journal: Arc<Journal>,
     guardian: Guardian,
     header: Header,
@@ -33,7 +37,13 @@ impl Ground {
     /// Where the engine cannot be reached, another lbtest has the project, or the journal cannot be written.
     pub async fn prepare(spec: &Spec, run: &str, notices: &Notices) -> Result<Self, RunError> {
         let Some(topology) = &spec.topology else {
-            return Ok(Self { held: None });
+            let breaks = |kind: &str| kind != "external";
+            let any = spec.plan.faults.iter().any(|f| breaks(&f.kind));
+            return if any {
+                Self::without_engine(run).await
+            } else {
+                Ok(Self { held: None })
+            };
         };
         let teardown = !spec.keep && !spec.attach;
         Self::over(&topology.project, run, teardown, spec.attach, notices).await
@@ -46,6 +56,27 @@ impl Ground {
     pub async fn for_up(topology: &Topology, notices: &Notices) -> Result<Self, RunError> {
         let run = super::identity::run_id(&topology.project);
         Self::over(&topology.project, &run, true, false, notices).await
+    }
+
+    /// Journal and guardian, for faults that are in no container.
+    async fn without_engine(run: &str) -> Result<Self, RunError> {
+        let header = Header {
+            run: run.to_owned(),
+            project: String::new(),
+            pid: std::process::id(),
+            teardown: false,
+            attached: false,
+        };
+        let (journal, guardian) = guarded(&journal::default_folder(), &header).await?;
+        let docker = None;
+        Ok(Self {
+            held: Some(Held {
+                docker,
+                journal,
+                guardian,
+                header,
+            }),
+        })
     }
 
     async fn over(
@@ -71,7 +102,7 @@ impl Ground {
                 "cleaning up after run {}, which was cut off",
                 old.header.run
             )));
-            if let Err(error) = recover(&docker, &old.path).await {
+            if let Err(error) = recover(Some(&docker), &old.path).await {
                 notices.tell(Notice::Warning(format!(
                     "run {} is not cleaned up: {error}; clean up with: lbtest clean",
                     old.header.run
@@ -85,18 +116,16 @@ impl Ground {
             teardown,
             attached: attach,
         };
-        let journal = Arc::new(Journal::create(&folder, &header)?);
-        let guardian = match alone(&folder, &header.project) {
-            Ok(()) => Guardian::start(journal.path()).map_err(RunError::Guardian),
-            Err(error) => Err(error),
-        };
-        let guardian = guardian.inspect_err(|_| {
+        let (journal, guardian) = guarded(&folder, &header).await?;
+        if let Err(error) = alone(&folder, &header.project) {
             // Nothing was made or broken yet.
-            let _ = std::fs::remove_file(journal.path());
-        })?;
+            let _ = journal.remove();
+            dismiss(guardian).await;
+            return Err(error);
+        }
         Ok(Self {
             held: Some(Held {
-                docker,
+                docker: Some(docker),
                 journal,
                 guardian,
                 header,
@@ -115,14 +144,18 @@ impl Ground {
         notices: &Notices,
         stop: &CancellationToken,
     ) -> Result<(), UpError> {
-        let Some(held) = &self.held else {
+        let Some((held, docker)) = self
+            .held
+            .as_ref()
+            .and_then(|h| Some((h, h.docker.as_ref()?)))
+        else {
             return Ok(());
         };
         let options = UpOptions {
             run: held.header.run.clone(),
             ready_timeout,
         };
-        held.docker.up(topology, &options, notices, stop).await
+        docker.up(topology, &options, notices, stop).await
     }
 
     /// What was brought up is to stay.
@@ -135,16 +168,22 @@ impl Ground {
     /// The engine, where there is a topology.
     #[must_use]
     pub fn docker(&self) -> Option<&Docker> {
-        self.held.as_ref().map(|h| &h.docker)
+        self.held.as_ref()?.docker.as_ref()
     }
 
     /// What faults can reach.
     #[must_use]
     pub fn reach(&self) -> Option<Reach> {
         let held = self.held.as_ref()?;
+        let engine: Arc<dyn Engine> = match &held.docker {
+            Some(docker) => Arc::new(docker.clone()),
+            None => Arc::new(Absent),
+        };
         Some(Reach {
-            engine: Arc::new(held.docker.clone()),
+            engine,
             journal: Arc::clone(&held.journal),
+            run: held.header.run.clone(),
+            project: held.header.project.clone(),
         })
     }
 
@@ -161,18 +200,17 @@ impl Ground {
             return Vec::new();
         };
         let mut left = Vec::new();
-        let result = if header.teardown {
-            docker
-                .down(&header.project, notices)
+        let healed = match journal::read(journal.path()) {
+            Ok(pending) => heal(docker.as_ref(), &pending, header.teardown, None)
                 .await
-                .map(drop)
-                .map_err(|e| e.to_string())
-        } else {
-            match journal::read(journal.path()) {
-                Ok(pending) => heal(&docker, &pending).await.map_err(|e| e.to_string()),
-                Err(error) => Err(error.to_string()),
-            }
+                .map_err(|e| e.to_string()),
+            Err(error) => Err(error.to_string()),
         };
+        let down = match &docker {
+            Some(docker) if header.teardown => docker.down(&header.project, notices).await,
+            Some(_) | None => Ok(Removed::default()),
+        };
+        let result = healed.and(down.map(drop).map_err(|e| e.to_string()));
         if let Err(error) = result {
             left.push(format!(
                 "{error}; the guardian goes on trying; by hand: lbtest clean"
@@ -180,12 +218,32 @@ impl Ground {
             // Not dismissed: the end of its pipe is its sign to try for itself.
             drop(guardian);
         } else {
-            let _ = std::fs::remove_file(journal.path());
-            // A guardian that is gone has nothing to be told.
-            let _ = tokio::task::spawn_blocking(|| guardian.dismiss()).await;
+            let _ = journal.remove();
+            dismiss(guardian).await;
         }
         left
     }
+}
+
+/// A journal that has a guardian from its first moment on: lbtest may die in the next one.
+async fn guarded(
+    folder: &std::path::Path,
+    header: &Header,
+) -> Result<(Arc<Journal>, Guardian), RunError> {
+    let path = journal::path_of(folder, &header.run);
+    let guardian = Guardian::start(&path).map_err(RunError::Guardian)?;
+    match Journal::create(folder, header) {
+        Ok(journal) => Ok((Arc::new(journal), guardian)),
+        Err(error) => {
+            dismiss(guardian).await;
+            Err(error.into())
+        }
+    }
+}
+
+async fn dismiss(guardian: Guardian) {
+    // A guardian that is gone has nothing to be told.
+    let _ = tokio::task::spawn_blocking(|| guardian.dismiss()).await;
 }
 
 /// Asked before anything is touched, and again once the own journal is there: of two that start together, at least
@@ -195,6 +253,14 @@ fn alone(folder: &std::path::Path, project: &str) -> Result<(), RunError> {
         let project = project.to_owned();
         Err(RunError::InUse { project, pid })
     })
+}
+
+/// Whether a living lbtest has the project of this journal, other than the one that wrote it.
+pub(super) fn is_held(journal: &std::path::Path, header: &Header) -> bool {
+    let holder = journal
+        .parent()
+        .and_then(|folder| holder_of(folder, &header.project));
+    holder.is_some_and(|pid| pid != header.pid)
 }
 
 /// The living lbtest that has a project, other than this one.

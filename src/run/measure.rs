@@ -3,20 +3,26 @@
 use super::ground::{self, Ground};
 use super::output::Output;
 use super::recording::Recording;
-use super::{RunError, Spec};
+use super::steer::Hand;
+use super::{RunError, Spec, roles};
 use crate::clock::{Clock, Offset};
+use crate::control::Commands;
 use crate::engine::{Container, Engine};
-use crate::fault::conductor::{Assignment, Stage, conduct};
-use crate::fault::kind_of;
-use crate::history::{Environment, Event, FaultRecord, Flush, History};
+use crate::fault::conductor::{Assignment, Stage, arm, conduct_with};
+use crate::fault::late::{Finder, LastServed};
+use crate::fault::steering::Steering;
+use crate::fault::{Cast, external, kind_of};
+use crate::history::{Environment, Event, FaultRecord, Flush, History, Sample};
 use crate::load::{self, LoadHandle, LoadSpec};
-use crate::notice::{Notice, Notices, Phase, Tick};
-use crate::observe::containers;
+use crate::notice::{Notice, Notices, Phase, ServiceTick, Tick};
 use crate::observe::host::CpuTimes;
+use crate::observe::{containers, states, usage};
 use crate::plan::PlannedFault;
 use crate::scenario::FaultKind;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -41,12 +47,20 @@ pub async fn measure(
     output: &Output,
     notices: &Notices,
     stop: &CancellationToken,
+    commands: &Commands,
 ) -> Result<History, RunError> {
     let containers = match (ground.docker(), &spec.topology) {
         (Some(docker), Some(topology)) => docker.containers(&topology.project).await?,
         _ => Vec::new(),
     };
-    let assignments = assign(spec, &containers)?;
+    let assignments = assign(spec, run, &containers)?;
+    if let Some(reach) = ground.reach() {
+        tokio::select! {
+            armed = arm(&reach, &assignments) => armed?,
+            // The load is ended as soon as it begins, and what there is is reported.
+            () = stop.cancelled() => {}
+        }
+    }
     let workers = spec.scenario.run.workers.unwrap_or_else(default_workers);
     let environment = environment(ground).await;
     // Nothing that may take its time comes between this and the start of the load.
@@ -67,38 +81,84 @@ pub async fn measure(
     let (records, faults) = unbounded_channel();
     let (seen, events) = unbounded_channel();
     let end = CancellationToken::new();
+    let served = LastServed::default();
+    let steering = Steering::of_load(spec.plan.duration);
     let stage = Stage {
         reach: ground.reach(),
         clock,
         notices: notices.clone(),
         records,
+        served: served.clone(),
+        steering: steering.clone(),
         end: end.clone(),
     };
-    let conductor = tokio::spawn(async move { conduct(&stage, assignments).await });
-    let observer = ground.docker().map(|docker| {
-        let ids = containers.iter().map(|c| c.id.clone()).collect();
-        tokio::spawn(containers::follow(docker.events(), clock, ids, seen))
-    });
+    assignments.iter().for_each(|a| steering.enter(a));
+    let (added, by_hand) = unbounded_channel();
+    let conductor = tokio::spawn(async move { conduct_with(&stage, assignments, by_hand).await });
+    let (measured, samples) = unbounded_channel();
+    let over = CancellationToken::new();
+    let meter = usage::follow(clock, metered(ground, &containers), measured, over.clone());
+    tokio::spawn(meter);
+    let (services, observers) = observe(ground, &containers, clock, seen);
     let sources = Sources {
         flushed,
         faults,
         events,
+        samples,
+    };
+    let hand = Hand {
+        spec,
+        run,
+        containers: &containers,
+        clock,
+        steering,
+        added,
+        notices,
+        end,
+        may_break: commands.may_break(),
     };
     let live = Live {
-        clock,
-        spec,
-        notices,
         stop,
-        end,
+        served,
+        services,
+        commands,
+        hand,
+        over,
     };
     live.follow(&mut recording, sources, load, conductor).await;
-    if let Some(observer) = observer {
-        observer.abort();
-    }
+    observers.iter().for_each(JoinHandle::abort);
     if let Some(why) = recording.unwritten() {
         notices.tell(Notice::Warning(format!("the load was ended early: {why}")));
     }
     Ok(recording.finish())
+}
+
+/// The containers whose use of resources can be seen from here.
+fn metered(ground: &Ground, containers: &[Container]) -> Vec<Container> {
+    let near = ground.docker().is_some_and(Engine::shares_our_kernel);
+    if near {
+        containers.to_vec()
+    } else {
+        Vec::new()
+    }
+}
+
+/// Follows the containers: what happens to them into `seen`, and how they are.
+fn observe(
+    ground: &Ground,
+    containers: &[Container],
+    clock: Clock,
+    seen: UnboundedSender<Event>,
+) -> (watch::Receiver<Vec<ServiceTick>>, Vec<JoinHandle<()>>) {
+    let (told, services) = watch::channel(Vec::new());
+    let Some(docker) = ground.docker() else {
+        return (services, Vec::new());
+    };
+    let ids = containers.iter().map(|c| c.id.clone()).collect();
+    let events = containers::follow(docker.events(), clock, ids, seen);
+    let engine = Arc::new(docker.clone());
+    let states = states::follow(engine, docker.events(), containers.to_vec(), told);
+    (services, vec![tokio::spawn(events), tokio::spawn(states)])
 }
 
 fn default_workers() -> usize {
@@ -118,35 +178,42 @@ async fn environment(ground: &Ground) -> Environment {
 }
 
 /// Planned faults with their kinds and containers.
-fn assign(spec: &Spec, containers: &[Container]) -> Result<Vec<Assignment>, RunError> {
+pub(super) fn assign(
+    spec: &Spec,
+    run: &str,
+    containers: &[Container],
+) -> Result<Vec<Assignment>, RunError> {
     spec.plan
         .faults
         .iter()
         .enumerate()
-        .map(|(index, planned)| assign_one(spec, index, planned, containers))
+        .map(|(index, planned)| assign_one(spec, run, index, planned, containers))
         .collect()
 }
 
-fn assign_one(
+pub(super) fn assign_one(
     spec: &Spec,
+    run: &str,
     index: usize,
     planned: &PlannedFault,
     containers: &[Container],
 ) -> Result<Assignment, RunError> {
-    let kind = spec
+    let entry = spec
         .scenario
         .faults
         .iter()
-        .find(|f| f.name == planned.entry)
-        .map_or(&FaultKind::External, |f| &f.kind);
-    let mut targets = Vec::new();
-    for name in &planned.targets {
-        let hit: Vec<_> = containers
-            .iter()
-            .filter(|c| is_called(c, name))
-            .cloned()
-            .collect();
-        if hit.is_empty() {
+        .find(|f| f.name == planned.entry);
+    let tag = format!("{run}-{index}");
+    let cast = Cast {
+        planned,
+        containers,
+        seed: spec.plan.seed,
+        tag: &tag,
+    };
+    let kind = kind_of(entry.map_or(&FaultKind::External, |f| &f.kind), cast);
+    let named = planned.targets.iter().chain(&planned.towards);
+    for name in named {
+        if !containers.iter().any(|c| c.is_called(name)) {
             let project = spec.plan.project.clone().unwrap_or_default();
             return Err(RunError::NoContainer {
                 fault: planned.name.clone(),
@@ -154,21 +221,27 @@ fn assign_one(
                 project,
             });
         }
-        targets.extend(hit);
     }
+    let mut targets = cast.named(&planned.targets);
+    if let Some(kind) = &kind {
+        targets.retain(|t| kind.hits(t));
+        if !kind.hits_a_container() {
+            targets = vec![external::outside(kind.name())];
+        }
+    }
+    let dsn = roles::dsn(&spec.scenario, entry);
     Ok(Assignment {
         index,
         name: planned.name.clone(),
-        kind: kind_of(kind, planned.heal_at.is_some()),
+        tag: tag.clone(),
+        kind,
         targets,
+        finder: planned.late.clone().map(|late| Finder::new(late, dsn)),
         inject_at: planned.inject_at,
         heal_at: planned.heal_at,
+        after: planned.after,
+        by_hand: false,
     })
-}
-
-/// A target is a service, or `service.number`.
-fn is_called(container: &Container, name: &str) -> bool {
-    container.service == name || format!("{}.{}", container.service, container.number) == name
 }
 
 /// Where records come from while the load runs.
@@ -176,15 +249,18 @@ struct Sources {
     flushed: UnboundedReceiver<Flush>,
     faults: UnboundedReceiver<FaultRecord>,
     events: UnboundedReceiver<Event>,
+    samples: UnboundedReceiver<Sample>,
 }
 
 /// The loop of a running load.
 struct Live<'a> {
-    clock: Clock,
-    spec: &'a Spec,
-    notices: &'a Notices,
     stop: &'a CancellationToken,
-    end: CancellationToken,
+    served: LastServed,
+    services: watch::Receiver<Vec<ServiceTick>>,
+    commands: &'a Commands,
+    hand: Hand<'a>,
+    /// Cancelled when the load is over: what was measured of it is complete.
+    over: CancellationToken,
 }
 
 impl Live<'_> {
@@ -196,6 +272,8 @@ impl Live<'_> {
         conductor: JoinHandle<()>,
     ) {
         let cpu_before = CpuTimes::now();
+        self.commands.clear().await;
+        self.commands.offer(self.hand.offer());
         let mut tick = tokio::time::interval(TICK);
         let mut write = tokio::time::interval(WRITE);
         let mut phases = Phases::default();
@@ -203,34 +281,44 @@ impl Live<'_> {
         loop {
             tokio::select! {
                 flush = sources.flushed.recv() => match flush {
-                    Some(flush) => recording.collector.add(&flush),
+                    Some(flush) => {
+                        if let Some(instance) = flush.delta.served_last() {
+                            self.served.saw(&self.hand.spec.plan.loads[flush.load].name, instance);
+                        }
+                        recording.collector.add(&flush);
+                    }
                     // Every worker is gone: all operations are accounted for.
                     None => break,
                 },
                 Some(record) = sources.faults.recv() => recording.fault(record),
                 Some(event) = sources.events.recv() => recording.event(event),
+                Some(sample) = sources.samples.recv() => recording.sample(sample),
+                command = self.commands.next() => self.hand.does(&command, recording),
                 _ = tick.tick() => self.tick(recording, &mut phases),
                 _ = write.tick() => recording.write(),
                 () = self.stop.cancelled(), if recording.interrupted_at.is_none() => {
                     load.stop();
-                    self.end.cancel();
-                    recording.interrupted_at = Some(self.clock.now());
+                    self.hand.end.cancel();
+                    recording.interrupted_at = Some(self.hand.clock.now());
                     cut_off = Some(Instant::now() + DRAIN);
                 }
                 () = until(cut_off) => { load.abort(); cut_off = None; }
             }
             // A history that cannot be written ends the load, never the healing.
-            if recording.unwritten().is_some() && !self.end.is_cancelled() {
+            if recording.unwritten().is_some() && !self.hand.end.is_cancelled() {
                 load.abort();
-                self.end.cancel();
+                self.hand.end.cancel();
             }
         }
-        self.notices.tell(Notice::Phase(Phase::Draining));
+        self.over.cancel();
+        // What came after the last tick: whoever follows the run sees its totals.
+        self.tick(recording, &mut phases);
+        self.hand.notices.tell(Notice::Phase(Phase::Draining));
         let host_idle = CpuTimes::now()
             .zip(cpu_before)
             .and_then(|(now, before)| now.idle_ratio_since(&before));
         let summary = load.join().await;
-        self.end.cancel();
+        self.hand.end.cancel();
         // A conductor that panicked has said so in its records; teardown follows whatever it left.
         let _ = conductor.await;
         while let Ok(record) = sources.faults.try_recv() {
@@ -239,23 +327,38 @@ impl Live<'_> {
         while let Ok(event) = sources.events.try_recv() {
             recording.event(event);
         }
+        // It ends by itself.
+        while let Some(sample) = sources.samples.recv().await {
+            recording.sample(sample);
+        }
+        // How the faults ended; no phase begins any more.
+        let mut phases = Phases {
+            warming: true,
+            measuring: true,
+        };
+        self.tick(recording, &mut phases);
         recording.close(
             &summary,
             host_idle,
-            self.spec.plan.duration,
-            self.clock.now(),
+            self.hand.spec.plan.duration,
+            self.hand.clock.now(),
         )
     }
 
     fn tick(&self, recording: &Recording, phases: &mut Phases) {
-        let at = self.clock.now();
-        if let Some(phase) = phases.entered(at, self.spec.plan.warmup) {
-            self.notices.tell(Notice::Phase(phase));
+        let at = self.hand.clock.now();
+        if let Some(phase) = phases.entered(at, self.hand.spec.plan.warmup) {
+            self.hand.notices.tell(Notice::Phase(phase));
         }
         let loads = recording.collector.ticks(at);
-        let next = next_edge(&self.spec.plan.faults, at);
-        self.notices
-            .tell(Notice::Tick(Box::new(Tick { at, loads, next })));
+        self.hand.notices.tell(Notice::Tick(Box::new(Tick {
+            at,
+            loads,
+            next: self.hand.steering.next_edge(at),
+            faults: self.hand.steering.ticks(at),
+            held: self.hand.steering.held(),
+            services: self.services.borrow().clone(),
+        })));
     }
 }
 
@@ -285,12 +388,4 @@ impl Phases {
             None
         }
     }
-}
-
-fn next_edge(faults: &[PlannedFault], now: Offset) -> Option<(Offset, String)> {
-    let edges = faults.iter().flat_map(|f| {
-        let heal = f.heal_at.map(|at| (at, format!("{} heals", f.name)));
-        std::iter::once((f.inject_at, f.name.clone())).chain(heal)
-    });
-    edges.filter(|(at, _)| *at > now).min_by_key(|(at, _)| *at)
 }

@@ -7,16 +7,22 @@
 //!
 //! A first interruption ends the phase that is under way; what follows — heal, report, teardown — always happens.
 
+pub mod abilities;
 pub mod bring_up;
+pub mod by_hand;
 pub mod ground;
 pub mod guardian;
 pub mod identity;
 pub mod measure;
 pub mod output;
 pub mod recording;
+pub mod repeat;
+mod roles;
+pub mod steer;
 
 use crate::analysis::{self, result::RunResult};
 use crate::compose::Topology;
+use crate::control::Commands;
 use crate::engine::EngineError;
 use crate::engine::docker::UpError;
 use crate::fault::journal::JournalError;
@@ -29,6 +35,7 @@ use crate::scenario::Scenario;
 use ground::Ground;
 use output::{Output, OutputError};
 use std::path::PathBuf;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// What is to be run, with everything resolved.
@@ -40,12 +47,15 @@ pub struct Spec {
     pub topology: Option<Topology>,
     /// Its plan.
     pub plan: Plan,
-    /// The folder that the results are written to; made where it is missing.
-    pub out: PathBuf,
+    /// The folder that the results are written to, made where it is missing; none: nothing is written to disk.
+    pub out: Option<PathBuf>,
     /// Leave the topology up.
     pub keep: bool,
     /// Do not bring anything up: this project is up already.
     pub attach: bool,
+    /// Every workload must get a good answer within this, once everything is up; none: what the topology says, or two
+    /// minutes.
+    pub ready_within: Option<Duration>,
 }
 
 /// How a run ended that came to an end.
@@ -53,8 +63,8 @@ pub struct Spec {
 pub struct Finished {
     /// What was measured, and the verdict.
     pub result: RunResult,
-    /// Where it was written.
-    pub out: PathBuf,
+    /// Where it was written, where it was.
+    pub out: Option<PathBuf>,
     /// Somebody ended it early.
     pub interrupted: bool,
     /// What could not be written or cleaned up, in words, with the command that does it. Empty where all is well.
@@ -95,9 +105,21 @@ pub enum RunError {
         /// The workload.
         load: String,
         /// The deadline.
-        within: std::time::Duration,
+        within: Duration,
         /// The last probe's error.
         why: String,
+    },
+    /// A container that ran before is not back for the next measurement.
+    #[error(
+        "{container} did not come back within {within:?} after the faults were healed: {state}"
+    )]
+    NotBack {
+        /// The container.
+        container: String,
+        /// The deadline.
+        within: Duration,
+        /// How it is.
+        state: String,
     },
     /// The load could not be made.
     #[error(transparent)]
@@ -111,6 +133,14 @@ pub enum RunError {
         target: String,
         /// The project.
         project: String,
+    },
+    /// A fault needs what this machine does not have.
+    #[error("fault `{fault}`: {what}")]
+    Missing {
+        /// The fault.
+        fault: String,
+        /// What it needs, and does not find.
+        what: String,
     },
     /// The results could not be written.
     #[error(transparent)]
@@ -135,12 +165,26 @@ pub async fn run(
     notices: &Notices,
     stop: &CancellationToken,
 ) -> Result<Finished, RunError> {
+    steered(spec, notices, stop, &Commands::none()).await
+}
+
+/// As [`run`]; meanwhile the schedule is steered by commands.
+///
+/// # Errors
+/// As [`run`].
+pub async fn steered(
+    spec: &Spec,
+    notices: &Notices,
+    stop: &CancellationToken,
+    commands: &Commands,
+) -> Result<Finished, RunError> {
+    commands.offer(steer::offer(spec));
     // Before anything is brought up: waiting does not mend it.
     load::check(&spec.scenario.loads)?;
     let run = identity::run_id(&spec.plan.scenario);
-    let output = Output::create(&spec.out)?;
+    let output = Output::create(spec.out.as_deref())?;
     let ground = Ground::prepare(spec, &run, notices).await?;
-    let ended = bring_up_and_measure(spec, &run, &ground, &output, notices, stop).await;
+    let ended = bring_up_and_measure(spec, &run, &ground, &output, notices, stop, commands).await;
     let finished = match ended {
         Ok(ended) => Ok(report(spec, &run, ended, &output, notices)),
         Err(error) => Err(error),
@@ -173,16 +217,33 @@ async fn bring_up_and_measure(
     output: &Output,
     notices: &Notices,
     stop: &CancellationToken,
+    commands: &Commands,
 ) -> Result<Ended, RunError> {
-    match bring_up::bring_up(spec, ground, notices, stop).await {
+    match bring_all_up(spec, ground, notices, stop).await {
         Err(RunError::Up(UpError::Cancelled)) => return Ok(Ended::Interrupted),
         other => other?,
     }
     if stop.is_cancelled() {
         return Ok(Ended::Interrupted);
     }
-    let history = measure::measure(spec, run, ground, output, notices, stop).await?;
+    let history = measure::measure(spec, run, ground, output, notices, stop, commands).await?;
     Ok(Ended::Measured(Box::new(history)))
+}
+
+/// Looks whether the machine can do what the plan asks for, and brings everything up.
+async fn bring_all_up(
+    spec: &Spec,
+    ground: &Ground,
+    notices: &Notices,
+    stop: &CancellationToken,
+) -> Result<(), RunError> {
+    if let Some(docker) = ground.docker() {
+        let missing = abilities::missing(docker, &spec.plan).await?;
+        if let Some(first) = missing.into_iter().next() {
+            return Err(first.into());
+        }
+    }
+    bring_up::bring_up(spec, ground, notices, stop).await
 }
 
 /// Analyses and writes. What cannot be written is a problem that is said; the result is there all the same.

@@ -1,8 +1,8 @@
 //! The folder of a run's results. Every file is written beside its final name and renamed, so that nobody ever
-//! reads half of one.
+//! reads half of one. There may be none: then nothing is written.
 
 use crate::analysis::result::RunResult;
-use crate::report::{ReportError, Reporter, json, markdown};
+use crate::report::{ReportError, Reporter, html, json, junit, markdown};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ pub const HISTORY: &str = "history.ndjson";
 /// The folder.
 #[derive(Debug)]
 pub struct Output {
-    folder: PathBuf,
+    folder: Option<PathBuf>,
 }
 
 /// Results that could not be written.
@@ -36,20 +36,22 @@ impl Output {
     ///
     /// # Errors
     /// Where it cannot be made.
-    pub fn create(folder: &Path) -> Result<Self, OutputError> {
-        std::fs::create_dir_all(folder).map_err(|source| OutputError::Io {
-            path: folder.to_owned(),
-            source,
-        })?;
+    pub fn create(folder: Option<&Path>) -> Result<Self, OutputError> {
+        if let Some(folder) = folder {
+            std::fs::create_dir_all(folder).map_err(|source| OutputError::Io {
+                path: folder.to_owned(),
+                source,
+            })?;
+        }
         Ok(Self {
-            folder: folder.to_owned(),
+            folder: folder.map(Path::to_owned),
         })
     }
 
-    /// Where the history goes.
+    /// Where the history goes, where it is written.
     #[must_use]
-    pub fn history(&self) -> PathBuf {
-        self.folder.join(HISTORY)
+    pub fn history(&self) -> Option<PathBuf> {
+        self.folder.as_ref().map(|folder| folder.join(HISTORY))
     }
 
     /// Writes every report.
@@ -57,26 +59,38 @@ impl Output {
     /// # Errors
     /// Where one cannot be written.
     pub fn write(&self, result: &RunResult) -> Result<(), OutputError> {
-        let reporters: [&dyn Reporter; 2] = [&json::Json, &markdown::Markdown];
+        let Some(folder) = &self.folder else {
+            return Ok(());
+        };
+        let reporters: [&dyn Reporter; 4] =
+            [&json::Json, &markdown::Markdown, &html::Html, &junit::Junit];
         reporters
             .iter()
-            .try_for_each(|reporter| self.one(*reporter, result))
+            .try_for_each(|reporter| one(folder, *reporter, result))
     }
+}
 
-    fn one(&self, reporter: &dyn Reporter, result: &RunResult) -> Result<(), OutputError> {
-        let text = reporter.render(result)?;
-        let path = self.folder.join(reporter.file_name());
-        let whole = || {
-            let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
-            file.write_all(text.as_bytes())?;
-            // The temporary file is private to its owner; a report is not.
-            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-            file.as_file().set_permissions(mode)?;
-            file.persist(&path).map_err(|e| e.error)
-        };
-        whole().map(drop).map_err(|source| OutputError::Io {
-            path: path.clone(),
-            source,
-        })
-    }
+fn one(folder: &Path, reporter: &dyn Reporter, result: &RunResult) -> Result<(), OutputError> {
+    let text = reporter.render(result)?;
+    whole(&folder.join(reporter.file_name()), &text)
+}
+
+/// Writes a file whole or not at all.
+///
+/// # Errors
+/// It cannot be written.
+pub fn whole(path: &Path, text: &str) -> Result<(), OutputError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let whole = || {
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(text.as_bytes())?;
+        // The temporary file is private to its owner; a report is not.
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        file.as_file().set_permissions(mode)?;
+        file.persist(path).map_err(|e| e.error)
+    };
+    whole().map(drop).map_err(|source| OutputError::Io {
+        path: path.to_owned(),
+        source,
+    })
 }

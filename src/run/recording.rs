@@ -4,8 +4,11 @@ use super::output::Output;
 use crate::clock::Offset;
 use crate::history::collect::Collector;
 use crate::history::file::{HistoryFileError, Writer};
-use crate::history::{End, EndReason, Event, FaultRecord, GeneratorHealth, Head, History};
+use crate::history::{
+    End, EndReason, Event, Exemplar, FaultRecord, GeneratorHealth, Head, History, Sample,
+};
 use crate::load::LoadSummary;
+use crate::plan::PlannedFault;
 use std::time::Duration;
 
 /// The history as it is recorded: in memory and on disk.
@@ -16,7 +19,8 @@ pub struct Recording {
     history: History,
     /// What the workers recorded.
     pub collector: Collector,
-    writer: Writer,
+    /// None: nothing is written to disk.
+    writer: Option<Writer>,
     /// Load workers that were started.
     workers: usize,
     /// When somebody ended the load.
@@ -31,7 +35,8 @@ impl Recording {
     /// # Errors
     /// Where the file cannot be made.
     pub fn begin(head: Head, output: &Output, workers: usize) -> Result<Self, HistoryFileError> {
-        let writer = Writer::create(&output.history(), &head)?;
+        let file = output.history();
+        let writer = file.map(|file| Writer::create(&file, &head)).transpose()?;
         let collector = Collector::new(head.plan.loads.iter().map(|l| l.name.clone()), workers);
         Ok(Self {
             history: History::new(head),
@@ -45,26 +50,61 @@ impl Recording {
 
     /// A later record of the same fault replaces the earlier one.
     pub fn fault(&mut self, record: FaultRecord) {
-        let written = self.writer.fault(&record);
-        self.noted(written);
+        self.written(|writer| writer.fault(&record));
         self.history.faults.retain(|f| f.index != record.index);
         self.history.faults.push(record);
     }
 
+    /// Keeps a figure of an observer.
+    pub fn sample(&mut self, sample: Sample) {
+        self.written(|writer| writer.sample(&sample));
+        self.history.samples.push(sample);
+    }
+
+    /// Keeps an operation.
+    pub fn exemplar(&mut self, exemplar: Exemplar) {
+        self.written(|writer| writer.exemplar(&exemplar));
+        self.history.exemplars.push(exemplar);
+    }
+
+    /// How many faults the plan has by now: the index of the next one that is added.
+    #[must_use]
+    pub fn faults(&self) -> usize {
+        self.history.head.plan.faults.len()
+    }
+
+    /// Adds a fault to the plan, and tells its index there.
+    pub fn added_fault(&mut self, fault: PlannedFault) -> usize {
+        self.written(|writer| writer.added_fault(&fault));
+        let faults = &mut self.history.head.plan.faults;
+        faults.push(fault);
+        faults.len() - 1
+    }
+
     /// Keeps an event.
     pub fn event(&mut self, event: Event) {
-        let written = self.writer.event(&event);
-        self.noted(written);
+        self.written(|writer| writer.event(&event));
         self.history.events.push(event);
     }
 
     /// Writes what has come since the last time.
     pub fn write(&mut self) {
-        let written = self
-            .writer
-            .progress(&mut self.collector)
-            .and_then(|()| self.writer.flush());
+        for exemplar in self.collector.exemplars() {
+            self.exemplar(exemplar);
+        }
+        let Self {
+            writer, collector, ..
+        } = self;
+        let Some(writer) = writer else { return };
+        let written = writer.progress(collector).and_then(|()| writer.flush());
         self.noted(written);
+    }
+
+    fn written(&mut self, write: impl FnOnce(&mut Writer) -> Result<(), HistoryFileError>) {
+        if let Some(writer) = &mut self.writer {
+            let written = write(writer);
+            self.noted(written);
+        }
     }
 
     /// Why the file can no longer be written.
@@ -94,16 +134,14 @@ impl Recording {
             .min(now);
         let generator = generator(&self.collector, summary, host_idle, load_ended_at);
         self.write();
-        let written = self.writer.generator(&generator);
-        self.noted(written);
+        self.written(|writer| writer.generator(&generator));
         let end = End {
             at: now,
             reason: self.reason(summary),
             load_ended_at,
             scheduled: summary.scheduled.clone(),
         };
-        let written = self.writer.end(&end).and_then(|()| self.writer.flush());
-        self.noted(written);
+        self.written(|writer| writer.end(&end).and_then(|()| writer.flush()));
         self.history.generator = Some(generator);
         self.history.end = Some(end);
     }
@@ -157,12 +195,15 @@ fn generator(
     let ms = |micros: u64| micros as f64 / 1e3;
     #[expect(clippy::cast_precision_loss, reason = "a few threads")]
     let available = ran.since_zero().as_secs_f64() * summary.workers as f64;
+    let scheduled: u64 = summary.scheduled.iter().sum();
     GeneratorHealth {
         late_p50_ms: ms(lateness.value_at_quantile(0.5)),
         late_p99_ms: ms(lateness.value_at_quantile(0.99)),
         late_max_ms: ms(lateness.max()),
         dropped: collector.dropped(),
         cpu_ratio: (available > 0.0).then(|| summary.cpu_time.as_secs_f64() / available),
+        cpu_ms: Some(crate::clock::millis(summary.cpu_time)),
+        operations: Some(scheduled.saturating_sub(collector.dropped())),
         host_idle_ratio,
         workers: summary.workers,
     }

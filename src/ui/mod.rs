@@ -1,4 +1,5 @@
-//! Progress, on stderr: a live view on a terminal, plain lines elsewhere, JSON where a program reads.
+//! Progress, on stderr: a live view on a terminal, plain lines elsewhere, JSON where a program reads; where it is asked
+//! for, a view of the whole terminal ([`tui`]).
 //!
 //! Every view matches [`Notice`] without a wildcard, so that a new notice cannot be
 //! forgotten.
@@ -6,6 +7,7 @@
 mod json;
 mod live;
 mod plain;
+pub mod tui;
 mod words;
 
 use crate::notice::Notice;
@@ -43,26 +45,28 @@ impl UiMode {
 
 /// Shows notices until nobody sends any more; then the terminal is as it was.
 #[must_use]
-pub fn watch(mode: UiMode, mut notices: UnboundedReceiver<Notice>) -> JoinHandle<()> {
-    tokio::spawn(async move {
-        let start = tokio::time::Instant::now();
-        let mut view: Option<View> = None;
-        while let Some(notice) = notices.recv().await {
-            if let Notice::Settle(settle) = &notice {
-                // Nothing is drawn again until there is something to show.
-                if let Some(mut view) = view.take() {
-                    view.finish();
-                }
-                settle.done();
-            } else {
-                let view = view.get_or_insert_with(|| View::new(mode));
-                view.show(start.elapsed(), &notice);
+pub fn watch(mode: UiMode, notices: UnboundedReceiver<Notice>) -> JoinHandle<()> {
+    tokio::spawn(follow(mode, notices))
+}
+
+async fn follow(mode: UiMode, mut notices: UnboundedReceiver<Notice>) {
+    let start = tokio::time::Instant::now();
+    let mut view: Option<View> = None;
+    while let Some(notice) = notices.recv().await {
+        if let Notice::Settle(settle) = &notice {
+            // Nothing is drawn again until there is something to show.
+            if let Some(mut view) = view.take() {
+                view.finish();
             }
+            settle.done();
+        } else {
+            let view = view.get_or_insert_with(|| View::new(mode));
+            view.show(start.elapsed(), &notice);
         }
-        if let Some(mut view) = view {
-            view.finish();
-        }
-    })
+    }
+    if let Some(mut view) = view {
+        view.finish();
+    }
 }
 
 enum View {
@@ -103,8 +107,9 @@ impl View {
     }
 }
 
-/// A closed stderr ends nothing.
+/// A closed stderr ends nothing. `##[` would be a command to GitHub Actions wherever it stands in a line.
 fn write_line(line: &str) {
+    let line = line.replace("##[", "#\u{2060}#[");
     let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 

@@ -12,6 +12,7 @@ fn script() -> Vec<(Duration, Notice)> {
             p99: (bad < 1.0).then_some(Duration::from_micros(12_340)),
             total: seconds * 200,
             bad: 3,
+            ..LoadTick::default()
         };
         let next =
             (seconds < 10).then(|| (Offset::from_millis(10_000), "slave 1 stops".to_owned()));
@@ -19,6 +20,7 @@ fn script() -> Vec<(Duration, Notice)> {
             at: Offset::from_millis(seconds * 1000),
             loads: vec![load],
             next,
+            ..Tick::default()
         }))
     };
     let container = |service: &str, state: &str| Notice::Container {
