@@ -15,7 +15,9 @@
 pub mod analysis;
 pub mod cli;
 pub mod clock;
+pub mod compare;
 pub mod compose;
+pub mod control;
 pub mod engine;
 pub mod fault;
 pub mod history;
@@ -27,6 +29,8 @@ pub mod report;
 pub mod run;
 pub mod sample_app;
 pub mod scenario;
+pub mod sidecar;
 pub mod source;
+pub mod telemetry;
 pub mod ui;
 pub mod verdict;

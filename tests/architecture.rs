@@ -12,47 +12,58 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Module → the modules it may use.
-const ALLOWED: [(&str, &[&str]); 19] = [
+const ALLOWED: [(&str, &[&str]); 23] = [
     // The words everyone shares.
     ("source", &[]),
     ("clock", &[]),
     ("notice", &["clock"]),
+    ("control", &[]),
     // What was asked for.
     ("compose", &["source"]),
     ("plan", &["clock", "compose", "load", "scenario", "source"]),
     ("scenario", &["clock", "plan", "source"]),
     // What happens.
-    ("engine", &["compose", "notice"]),
+    ("sidecar", &[]),
+    ("engine", &["compose", "notice", "sidecar"]),
     ("load", &["clock", "history", "scenario"]),
     (
         "fault",
-        &["clock", "engine", "history", "notice", "scenario"],
+        &[
+            "clock", "engine", "history", "notice", "plan", "scenario", "sidecar",
+        ],
     ),
-    ("observe", &["clock", "engine", "history"]),
+    ("observe", &["clock", "engine", "history", "notice"]),
     (
         "run",
         &[
-            "analysis", "clock", "compose", "engine", "fault", "history", "load", "notice",
-            "observe", "plan", "report", "scenario",
+            "analysis", "clock", "compose", "control", "engine", "fault", "history", "load",
+            "notice", "observe", "plan", "report", "scenario", "sidecar", "source",
         ],
     ),
     // What is left of it, and what it means: none of these knows of run, load, fault or engine.
     ("history", &["clock", "notice", "plan"]),
     ("analysis", &["clock", "history", "plan", "verdict"]),
     ("verdict", &["analysis", "clock", "history", "plan"]),
+    ("compare", &["analysis", "history", "plan", "verdict"]),
     (
         "report",
-        &["analysis", "clock", "history", "plan", "verdict"],
+        &["analysis", "clock", "compare", "history", "plan", "verdict"],
     ),
     // The edge.
-    ("ui", &["clock", "notice"]),
+    ("ui", &["clock", "control", "notice"]),
+    (
+        "telemetry",
+        &["analysis", "clock", "history", "notice", "verdict"],
+    ),
     ("sample_app", &[]),
     (
         "cli",
         &[
             "analysis",
             "clock",
+            "compare",
             "compose",
+            "control",
             "engine",
             "fault",
             "history",
@@ -63,7 +74,9 @@ const ALLOWED: [(&str, &[&str]); 19] = [
             "run",
             "sample_app",
             "scenario",
+            "sidecar",
             "source",
+            "telemetry",
             "ui",
             "verdict",
         ],
@@ -194,8 +207,17 @@ fn what_is_judged_never_reaches_what_happens() {
             seen.extend(more);
         }
     };
-    for pure in ["analysis", "verdict", "report"] {
-        for above in ["run", "load", "engine", "fault", "observe", "cli", "ui"] {
+    for pure in ["analysis", "verdict", "compare", "report"] {
+        for above in [
+            "run",
+            "load",
+            "engine",
+            "fault",
+            "observe",
+            "cli",
+            "ui",
+            "telemetry",
+        ] {
             assert!(!reach(pure).contains(above), "`{pure}` reaches `{above}`");
         }
     }

@@ -357,3 +357,36 @@ fn the_examples_of_the_reference_are_good_scenarios() {
         assert_eq!(code, 0, "{err}");
     }
 }
+
+/// A topology and a fault of the network.
+fn slow_link() -> TempDir {
+    let scenario = GOOD
+        .replacen(
+            "name = \"marks\"",
+            "name = \"marks\"\ntopology = \"compose.yaml\"",
+            1,
+        )
+        .replace(
+            "external = {}",
+            "heal_after = \"5s\"\ndelay = { target = \"app\", time = \"50ms\" }",
+        );
+    let compose = "services:\n  app:\n    image: lbtest:self\n    command: sample-app\n";
+    folder(&[("slow.toml", &scenario), ("compose.yaml", compose)])
+}
+
+#[test]
+fn without_an_engine_a_plan_says_what_it_did_not_look_at_and_a_run_ends_with_3() {
+    let folder = slow_link();
+    let nowhere = |subcommand: &str| {
+        let mut command = lbtest(folder.path());
+        command.env("DOCKER_HOST", "unix:///nowhere/docker.sock");
+        outcome(command.args([subcommand, "slow.toml"]))
+    };
+    for subcommand in ["plan", "check"] {
+        let (code, _, said) = nowhere(subcommand);
+        assert_eq!(code, 0, "{said}");
+        assert!(said.contains("was not looked at"), "{subcommand}: {said}");
+    }
+    let (code, _, said) = nowhere("run");
+    assert_eq!(code, 3, "{said}");
+}

@@ -73,8 +73,14 @@ fn faults_took_place(ran: &Ran) {
         assert_eq!(fault["confirmed"], true, "{fault}");
         let late = ms(&fault["injected_at_ms"]) - ms(&fault["inject_at_ms"]);
         assert!(late > 0.0 && late < SIGNAL_MS, "{late} ms late: {fault}");
-        // A process's death and a frozen cgroup are seen as such: the engine's kernel is this one.
-        assert_eq!(fault["inject_uncertainty_ms"], 0.0, "{fault}");
+        // A process's death and a frozen cgroup are seen as such: the engine's kernel is this one. Packet rules are in
+        // force between two readings of the clock.
+        let exact = if fault["mechanism"].is_string() {
+            late
+        } else {
+            0.0
+        };
+        assert!(ms(&fault["inject_uncertainty_ms"]) <= exact, "{fault}");
         if fault["kind"] == "restart" {
             assert!(fault["healed_at_ms"].is_null(), "it heals itself: {fault}");
             continue;
@@ -235,10 +241,11 @@ fn verdict_names(ran: &Ran, loads: &[&str]) {
 #[test]
 fn the_mixed_listener_fails_two_of_three_writes_and_black_holes_a_stopped_replica() {
     let ran = ran("mixed-listener", 1);
-    // Seconds 4 to 8: nothing is broken yet. Two servers of three are read-only.
+    // Seconds 4 to 6: nothing is broken yet, and what was sent then has ended before the fault at 9 s, for a client
+    // gives up after two seconds. Two servers of three are read-only.
     let series = &ran.load("writes")["series"];
     let steady = |list: &Value| {
-        list.as_array().unwrap()[4..9]
+        list.as_array().unwrap()[4..7]
             .iter()
             .map(count)
             .sum::<u64>()
@@ -265,4 +272,52 @@ fn the_mixed_listener_fails_two_of_three_writes_and_black_holes_a_stopped_replic
     assert!((10_000.0..=20_500.0).contains(&hole), "{reads}");
     let timed_out = count(&reads["errors"]["connect_timeout"]);
     assert!(timed_out * 10 >= count(&reads["bad"]) * 9, "{reads}");
+}
+
+#[test]
+fn a_slow_link_costs_time_and_next_to_no_request() {
+    // That hardly a request fails, for TCP sends again and the application reads a second time, is its gates' to say.
+    let ran = ran("slow-network", 0);
+    for fault in ["late packets", "lost packets"] {
+        assert!(find(&ran, fault)["mechanism"].is_string(), "{fault}");
+    }
+    for edge in ["inject", "heal"] {
+        let web = ran.impact("late packets", edge, "web");
+        assert_eq!(count(&web["bad"]), 0, "late is not lost: {web}");
+    }
+    // The link is in the path of every third request, which waits at least twice: 20 ms, give or take 5, each way.
+    assert!(ms(&ran.load("web")["latency_ms"]["p99"]) > 30.0);
+    assert_untouched(&ran, &["reads"]);
+}
+
+#[test]
+fn a_master_out_of_reach_hangs_writes_and_no_read() {
+    let ran = ran("partition-master", 0);
+    let record = find(&ran, "master out of reach");
+    let dead_ms = ms(&record["healed_at_ms"]) - ms(&record["injected_at_ms"]);
+    // It is there with the first of its four targets, and whole with the last. A write that is intended in its last two
+    // seconds, the writes' time-out, may find its way once it is over, if HAProxy has not taken the server out by then.
+    let edges_ms = ms(&record["inject_latency_ms"]) + 2_000.0;
+    let cut = ran.impact("master out of reach", "inject", "writes");
+    let passed = ms(&cut["requests"]) - ms(&cut["bad"]);
+    assert!(passed <= edges_ms / 20.0 + 1.0, "{passed} passed: {cut:#}");
+    let gap = ms(&ran.load("writes")["longest_gap_ms"]);
+    assert!(gap >= dead_ms - edges_ms, "{gap} of {dead_ms}");
+    // It lasts as long as the partition, and then until HAProxy has taken the server in again: two good checks, three
+    // seconds apart, and what a client still waits for.
+    let outages = ran.outages("writes");
+    let lasted = ms(&outages[0]["duration_ms"]);
+    let resolution = ms(&outages[0]["resolution_ms"]);
+    assert!(
+        lasted >= dead_ms - edges_ms - resolution,
+        "{lasted} of {dead_ms}"
+    );
+    assert!(lasted <= dead_ms + 12_000.0, "{lasted} of {dead_ms}");
+    // That reads are none the worse is their gate's to say.
+}
+
+fn find<'a>(ran: &'a Ran, fault: &str) -> &'a Value {
+    let faults = ran.json()["faults"].as_array().unwrap();
+    let found = faults.iter().find(|f| f["name"] == fault);
+    found.unwrap_or_else(|| panic!("{fault} is in {faults:?}"))
 }

@@ -13,6 +13,8 @@
 
 #[path = "truth_end_to_end/crash.rs"]
 mod crash;
+#[path = "truth_end_to_end/interrupts.rs"]
+mod interrupts;
 #[path = "truth_end_to_end/memory.rs"]
 mod memory;
 #[path = "truth_end_to_end/outages.rs"]

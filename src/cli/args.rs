@@ -1,5 +1,7 @@
 //! What can be typed. Its meaning is given to it in the file of each subcommand.
 
+use super::bench::Bench;
+use super::follow::Telemetry;
 use crate::sample_app::SampleAppArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -10,6 +12,7 @@ const EXAMPLES: &str = "Examples:
   lbtest run scenarios/*.toml --out results      run many, one after the other
   lbtest plan scenarios/kill-slave.toml          what would happen and when; starts nothing
   lbtest check scenarios/*.toml compose.yaml     find mistakes in files
+  lbtest bench http://127.0.0.1:8080/            load one target, no topology (as wrk, oha, ab, pgbench do)
   lbtest clean                                   remove what any run left behind
 
 Exit codes: 0 pass, 1 a gate failed, 2 usage or a mistake in a file, 3 environment (Docker, ports, images),
@@ -61,6 +64,10 @@ pub enum LogFormat {
 pub enum Command {
     /// Run scenarios: bring up, load, break, measure, judge, take down
     Run(Run),
+    /// Load one URL or DSN, without a topology: like wrk, oha, ab or pgbench, with the figures of `run`
+    Bench(Box<Bench>),
+    /// Inject one fault by hand into a project that is up; heal it after --for, or on Ctrl-C
+    Fault(Fault),
     /// Print the resolved timeline of a scenario; start nothing
     Plan(Plan),
     /// Find mistakes in scenario (.toml) and compose (.yaml) files
@@ -71,6 +78,10 @@ pub enum Command {
     Down(Down),
     /// Print the report of a run that is over
     Report(Report),
+    /// Set runs side by side: what differs, and whether by more than is known
+    Compare(Compare),
+    /// List past runs
+    List(List),
     /// Remove what any run left behind, and what `up` and `run --keep` left up; runs that are alive are spared
     Clean,
     /// Look at the environment: Docker, images, ports; say what to do
@@ -85,6 +96,23 @@ pub enum Command {
     /// Heals and takes down when its parent dies
     #[command(hide = true)]
     Guardian(Guardian),
+    /// Uses something up within a target's control group
+    #[command(hide = true)]
+    SidecarWorker(SidecarWorker),
+    /// Runs a command that ends with its parent
+    #[command(hide = true)]
+    Leash(Leash),
+    /// Breaks a target from within its namespaces, by orders on stdin
+    #[command(hide = true)]
+    Sidecar(Sidecar),
+}
+
+/// `lbtest leash`.
+#[derive(Debug, Args)]
+pub struct Leash {
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true)]
+    pub command: Vec<std::ffi::OsString>,
 }
 
 /// `lbtest guardian`.
@@ -92,6 +120,42 @@ pub enum Command {
 pub struct Guardian {
     /// The journal of the run that it guards
     pub journal: PathBuf,
+}
+
+/// `lbtest sidecar-worker`.
+#[derive(Debug, Args)]
+pub struct SidecarWorker {
+    /// What it uses up
+    #[command(subcommand)]
+    pub task: WorkerTask,
+}
+
+/// What a worker uses up.
+#[derive(Debug, Subcommand)]
+pub enum WorkerTask {
+    /// CPU
+    Cpu,
+    /// Memory
+    Memory {
+        /// So many bytes
+        bytes: u64,
+    },
+    /// A disk
+    Io {
+        /// The folder that it writes in
+        folder: PathBuf,
+    },
+}
+
+/// `lbtest sidecar`.
+#[derive(Debug, Args)]
+pub struct Sidecar {
+    /// Undo what a sidecar left that is gone, and end
+    #[arg(long, value_name = "JSON")]
+    pub mend: Option<String>,
+    /// Say what the kernel can do here, and end
+    #[arg(long, conflicts_with = "mend")]
+    pub probe: bool,
 }
 
 /// What changes a scenario.
@@ -108,7 +172,8 @@ pub struct Changes {
     pub no_faults: bool,
 }
 
-fn key_value(text: &str) -> Result<(String, String), String> {
+/// Reads `KEY=VALUE`.
+pub fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.trim().is_empty() => {
             Ok((key.trim().to_owned(), value.trim().to_owned()))
@@ -130,15 +195,73 @@ pub struct Run {
     /// Write the results exactly here (several scenarios: a folder in it for each) [default: reports/<scenario>/<time>]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// How progress is shown [default: live on a terminal, else plain]
+    #[arg(long, value_enum, value_name = "VIEW")]
+    pub ui: Option<Ui>,
     /// What to change
     #[command(flatten)]
     pub changes: Changes,
+    /// Measure so many times on one topology, and judge by the medians and their confidence intervals
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1000))]
+    pub repeat: Option<u32>,
     /// Leave the topology running
     #[arg(long)]
     pub keep: bool,
     /// Use a compose project that is already up; it is not taken down
     #[arg(long, value_name = "PROJECT")]
     pub attach: Option<String>,
+    /// With --attach: break a project that lbtest did not bring up
+    #[arg(long, requires = "attach")]
+    pub allow_faults: bool,
+    /// Compare with this run (run.json, or its folder), and hold gates such as `<= baseline * 1.2` against it
+    #[arg(long, value_name = "PATH")]
+    pub baseline: Option<PathBuf>,
+    /// Who else is told
+    #[command(flatten)]
+    pub telemetry: Telemetry,
+}
+
+/// How the progress of a run is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Ui {
+    /// A few lines that are kept up to date
+    Live,
+    /// Lines with the time since the start
+    Plain,
+    /// One JSON object per line
+    Json,
+    /// The whole terminal, with keys that steer the run: see docs/live.md
+    Tui,
+}
+
+/// `lbtest fault`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  lbtest fault stop --project shop --target app1 --for 10s
+  lbtest fault delay --project shop --target 'app*' --for 30s time=50ms jitter=10ms towards=db
+  lbtest fault exec --project shop --target app1 'command=[\"rm\", \"/tmp/ready\"]' 'heal=[\"touch\", \"/tmp/ready\"]'
+
+The keys are those of the kind's table in a scenario file: see docs/faults.md.
+Exit codes: 0 injected, seen and healed; 2 a mistake in it; 3 not healed, or the environment; 4 no effect was seen;
+130 interrupted, and healed.")]
+pub struct Fault {
+    /// Its kind: stop, kill, pause, restart, start, disconnect, partition, delay, loss, ...
+    pub kind: String,
+    /// The compose project that is up; not needed for http, command and sql
+    #[arg(long, short, value_name = "PROJECT")]
+    pub project: Option<String>,
+    /// Whom it hits: a service, service.2, a glob; several: a,b
+    #[arg(long, short, value_name = "TARGET")]
+    pub target: Option<String>,
+    /// Heal it after this; without: on Ctrl-C
+    #[arg(long = "for", value_name = "TIME")]
+    pub lasts: Option<String>,
+    /// Break a project that lbtest did not bring up
+    #[arg(long)]
+    pub allow_faults: bool,
+    /// Further keys of the kind's table: time=50ms
+    #[arg(value_name = "KEY=VALUE", value_parser = key_value)]
+    pub keys: Vec<(String, String)>,
 }
 
 /// `lbtest plan`.
@@ -206,6 +329,9 @@ pub struct Report {
     /// Form of the report
     #[arg(long, value_enum, default_value = "terminal")]
     pub format: ReportFormat,
+    /// Write it to this file instead of stdout
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }
 
 /// Form of a report.
@@ -217,6 +343,61 @@ pub enum ReportFormat {
     Json,
     /// report.md
     Markdown,
+    /// report.html
+    Html,
+    /// junit.xml: a test case for each gate
+    Junit,
+    /// One value a row, for notebooks; of a history.ndjson also its slots of 100 ms
+    Csv,
+    /// The same as JSON, an object a line
+    Ndjson,
+    /// Text for Prometheus
+    Openmetrics,
+}
+
+/// `lbtest compare`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  lbtest compare reports/kill-slave/before reports/kill-slave/after
+  lbtest compare main/run.json branch/run.json --format markdown")]
+pub struct Compare {
+    /// Runs, each a run.json, a history.ndjson or a folder; the others are compared with the first
+    #[arg(required = true, num_args = 2.., value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Form of the comparison
+    #[arg(long, value_enum, default_value = "terminal")]
+    pub format: CompareFormat,
+}
+
+/// Form of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CompareFormat {
+    /// A table
+    Terminal,
+    /// For a pull request
+    Markdown,
+    /// JSON
+    Json,
+}
+
+/// `lbtest list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// The folder that holds the results of runs, at any depth [default: reports]
+    #[arg(value_name = "DIR")]
+    pub folder: Option<PathBuf>,
+    /// Form of the list
+    #[arg(long, value_enum, default_value = "terminal")]
+    pub format: ListFormat,
+}
+
+/// Form of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    /// A table
+    Terminal,
+    /// JSON
+    Json,
 }
 
 /// `lbtest doctor`.

@@ -38,6 +38,7 @@ fn one(file: &Path) -> Result<Vec<Mistake>, Failure> {
             let read = topology::of_scenario(&scenario)?;
             let resolved =
                 crate::plan::resolve(&scenario, read.as_ref().map(|r| &r.topology), true)?;
+            topology::lacking(&topology::what_is_missing(&resolved.plan)?)?;
             let mut warnings = resolved.warnings;
             warnings.extend(read.into_iter().flat_map(|r| r.warnings));
             Ok(warnings)

@@ -13,14 +13,20 @@ use std::collections::BTreeSet;
 /// Removes what any run left behind.
 pub fn run(common: &Common) -> Result<Exit, Failure> {
     session::run(common, async |session| {
-        let docker = Docker::connect().await?;
+        let docker = Docker::connect().await;
         let journals = || journal::all(&journal::default_folder()).into_iter();
         let is_alive = |j: &journal::Pending| ground::is_lbtest(j.header.pid);
         let dead: Vec<_> = journals().filter(|j| !is_alive(j)).collect();
         let mut exit = Exit::Pass;
         let mut removed = Removed::default();
         for left in &dead {
-            match guardian::recover(&docker, &left.path).await {
+            let within = match &docker {
+                Ok(docker) => Some(docker),
+                // What is in no container can be healed without an engine.
+                Err(_) if left.header.project.is_empty() => None,
+                Err(_) => continue,
+            };
+            match guardian::recover(within, &left.path).await {
                 Ok(more) => removed.extend(more),
                 Err(error) => {
                     session
@@ -30,6 +36,12 @@ pub fn run(common: &Common) -> Result<Exit, Failure> {
                 }
             }
         }
+        for (path, run) in journal::stillborn(&journal::default_folder()) {
+            if ground::living([&run]).next().is_none() {
+                let _ = std::fs::remove_file(path);
+            }
+        }
+        let docker = docker?;
         // Looked at only now: while the dead were buried, another run may have begun.
         let mut spared: BTreeSet<String> =
             journals().filter(is_alive).map(|j| j.header.run).collect();
@@ -44,10 +56,15 @@ pub fn run(common: &Common) -> Result<Exit, Failure> {
             let said = format!("run {run} is alive: left alone");
             session.notices.tell(Notice::Info(said));
         }
+        let in_use = journals().filter(is_alive).map(|j| j.header.project);
+        let projects: Vec<String> = in_use.filter(|name| !name.is_empty()).collect();
         let scope = if spared.is_empty() {
             Scope::Everything
         } else {
-            Scope::AllBut(spared.into_iter().collect())
+            Scope::AllBut {
+                runs: spared.into_iter().collect(),
+                projects,
+            }
         };
         removed.extend(docker.clean(&scope, &session.notices).await?);
         session.notices.settle().await;

@@ -6,6 +6,7 @@ use super::failure::Failure;
 use super::{down, output, session, topology};
 use crate::compose::Topology;
 use crate::engine::docker::{Docker, Examination, Scope};
+use crate::run::identity::run_id;
 use comfy_table::{Table, presets};
 
 /// The image that the shipped topologies are built on.
@@ -50,6 +51,7 @@ async fn findings(topology: Option<&Topology>) -> Result<Vec<Finding>, Failure> 
     let ports: Vec<u16> = topology.map_or_else(Vec::new, published);
     let seen = docker.examine(&[BASE_IMAGE], &ports).await?;
     let mut findings = of_engine(&seen);
+    findings.push(of_packets(&docker).await);
     findings.extend(seen.images.iter().map(|image| Finding {
         what: "base image",
         seen: format!(
@@ -92,6 +94,40 @@ async fn findings(topology: Option<&Topology>) -> Result<Vec<Finding>, Failure> 
         }),
     });
     Ok(findings)
+}
+
+/// What faults of the network find, by trying: a container for a moment, without a network.
+async fn of_packets(docker: &Docker) -> Finding {
+    let what = "network faults";
+    let found = match docker.probe(&run_id("doctor")).await {
+        Ok(found) => found,
+        Err(error) => {
+            return Finding {
+                what,
+                seen: error.to_string(),
+                remedy: Some("only faults of the network need it".to_owned()),
+            };
+        }
+    };
+    let by = found.queue.as_deref();
+    let queue = by.map_or_else(String::new, |by| format!(" (by {by})"));
+    let kinds = [
+        ("partition", found.filter),
+        ("loss", found.loss),
+        ("delay and bandwidth", found.queue.is_some()),
+        ("reset_connections", found.reset),
+    ];
+    let named = |wanted: bool| {
+        let those = kinds.iter().filter(|(_, can)| *can == wanted);
+        those.map(|(kind, _)| *kind).collect::<Vec<_>>().join(", ")
+    };
+    let (can, cannot) = (named(true), named(false));
+    Finding {
+        what,
+        seen: format!("{can}{queue}"),
+        remedy: (!cannot.is_empty())
+            .then(|| format!("this kernel cannot: {cannot}; see docs/faults.md for what it lacks")),
+    }
 }
 
 fn of_engine(seen: &Examination) -> Vec<Finding> {

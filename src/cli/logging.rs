@@ -15,7 +15,7 @@ pub fn start(common: &Common) {
     let filter = EnvFilter::try_from_env("LBTEST_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(|| crate::ui::tui::screen::Beside);
     // A second start (in tests) changes nothing.
     let _ = match common.log_format {
         LogFormat::Text => {

@@ -1,23 +1,35 @@
 //! Arguments, one file per subcommand, exit codes, diagnostics.
 
 mod args;
+mod baseline;
+mod bench;
 mod check;
 mod clean;
+mod compare;
 mod completions;
 mod diagnostics;
 mod doctor;
 mod down;
 pub mod exit;
 mod failure;
+mod fault;
+mod follow;
+pub mod github;
 mod guardian;
+mod leash;
+mod list;
 mod logging;
 pub mod output;
 mod plan;
+mod repeat;
 mod report;
 mod run;
 mod sample_app;
 mod schema;
 mod session;
+mod sidecar;
+mod sidecar_worker;
+mod stored;
 mod topology;
 mod up;
 
@@ -57,16 +69,23 @@ fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
     let common = &cli.common;
     match &cli.command {
         Command::Run(args) => run::run(args, common),
+        Command::Bench(args) => bench::run(args, common),
+        Command::Fault(args) => fault::run(args, common),
         Command::Plan(args) => plan::run(args),
         Command::Check(args) => check::run(args, common),
         Command::Up(args) => up::run(args, common),
         Command::Down(args) => down::run(args, common),
         Command::Report(args) => report::run(args),
+        Command::Compare(args) => compare::run(args),
+        Command::List(args) => list::run(args),
         Command::Clean => clean::run(common),
         Command::Doctor(args) => doctor::run(args, common),
         Command::Schema => schema::run(),
         Command::Completions(args) => completions::run(args),
         Command::SampleApp(args) => sample_app::run(args),
         Command::Guardian(args) => guardian::run(args),
+        Command::Leash(args) => leash::run(args),
+        Command::SidecarWorker(args) => sidecar_worker::run(args),
+        Command::Sidecar(args) => sidecar::run(args),
     }
 }

@@ -1,16 +1,36 @@
 //! Writing to stdout and stderr: a closed pipe is no error, hostile text is made inert.
 
+use crate::report::github::disarmed;
 use crate::report::terminal::Terminal;
+use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 
 /// Writes to stdout. Whoever closed it does not want more.
 pub fn stdout(text: &str) {
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    let _ = std::io::stdout()
+        .lock()
+        .write_all(harmless(text).as_bytes());
 }
 
 /// Writes to stderr.
 pub fn stderr(text: &str) {
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    let _ = std::io::stderr()
+        .lock()
+        .write_all(harmless(text).as_bytes());
+}
+
+/// Writes workflow commands to stdout, for GitHub Actions: on lines of their own, and as they are.
+pub fn workflow_commands(commands: &str) {
+    let _ = write!(std::io::stdout().lock(), "\n{commands}");
+}
+
+/// In a job of GitHub Actions a line of output may be a command; nothing that is shown is meant as one.
+fn harmless(text: &str) -> Cow<'_, str> {
+    if super::github::active() {
+        disarmed(text)
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 /// Text without control characters other than the end of a line: nothing that a server, a log line or a file

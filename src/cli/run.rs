@@ -5,29 +5,44 @@ use super::args::{Common, Run};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::session::{self, Session};
-use super::{diagnostics, output, topology};
+use super::{baseline, diagnostics, github, output, repeat, topology};
 use crate::compose::Topology;
 use crate::notice::Notice;
 use crate::report::Reporter;
-use crate::run::Spec;
+use crate::run::{Finished, Spec};
 use crate::scenario::{self, Overrides};
 use crate::source::Mistake;
 use crate::verdict::Verdict;
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::path::Path;
 
 /// Runs the scenarios one after the other; the worst result counts.
 pub fn run(args: &Run, common: &Common) -> Result<Exit, Failure> {
     let now = jiff::Zoned::now().strftime("%Y-%m-%dT%H-%M-%S").to_string();
-    session::run(common, async |session| {
+    session::watched(common, args.ui, &args.telemetry, async |mut session| {
+        if args.attach.is_some() && !args.allow_faults {
+            // Whoever attaches to it has not given it to lbtest to break, beyond what was planned.
+            session.commands = session.commands.without_breaking();
+        }
         let attached = match &args.attach {
             Some(project) => Some(topology::of_project(project).await?),
             None => None,
         };
         let specs = specs(args, attached.as_ref(), &now)?;
+        if let Some(project) = &args.attach {
+            for spec in &specs {
+                topology::given_to_break(project, args.allow_faults, &spec.plan).await?;
+            }
+        }
         let mut worst = Exit::Pass;
         for spec in &specs {
-            worst = worst.worst(one(spec, &session).await?);
+            session.following.begins(spec);
+            let exit = match args.repeat.and_then(NonZeroU32::new) {
+                Some(times) => repeat::run(spec, times, args.baseline.as_deref(), &session).await?,
+                None => one(spec, args.baseline.as_deref(), &session).await?,
+            };
+            worst = worst.worst(exit);
             if session.stop.is_cancelled() {
                 break;
             }
@@ -36,21 +51,36 @@ pub fn run(args: &Run, common: &Common) -> Result<Exit, Failure> {
     })
 }
 
-async fn one(spec: &Spec, session: &Session) -> Result<Exit, Failure> {
-    let finished = crate::run::run(spec, &session.notices, &session.stop).await?;
+async fn one(spec: &Spec, baseline: Option<&Path>, session: &Session) -> Result<Exit, Failure> {
+    let before = baseline::before(baseline, &spec.scenario.name);
+    let finished = crate::run::steered(spec, &session.notices, &session.stop, &session.commands);
+    let finished = finished.await?;
     let report = output::terminal_report()
         .render(&finished.result)
         .map_err(|e| Failure::environment(e.to_string(), ""))?;
     // The progress view owns the terminal until it has shown everything before the report.
     session.notices.settle().await;
     output::stdout(&report);
-    output::stdout(&format!(
-        "\nresults: {}\n",
-        output::inert(&finished.out.display().to_string())
-    ));
-    for problem in &finished.problems {
+    if let Some(out) = &finished.out {
+        let folder = output::inert(&out.display().to_string());
+        output::stdout(&format!("\nresults: {folder}\n"));
+    }
+    let compared =
+        before.map(|before| baseline::compared(before, std::slice::from_ref(&finished.result)));
+    if let Some(compared) = &compared {
+        output::stdout(&baseline::shown(compared));
+    }
+    let untold = github::tell(&finished.result, compared.as_ref(), &spec.scenario.file);
+    let told = session.following.ended(&finished.result, &session.notices);
+    told.await;
+    for problem in finished.problems.iter().chain(&untold) {
         session.notices.tell(Notice::Warning(problem.clone()));
     }
+    Ok(exit_of(&finished))
+}
+
+/// How a run that came to an end is told to scripts.
+pub fn exit_of(finished: &Finished) -> Exit {
     let verdict = match finished.result.verdict {
         Verdict::Pass => Exit::Pass,
         Verdict::Fail => Exit::GateFailed,
@@ -61,11 +91,11 @@ async fn one(spec: &Spec, session: &Session) -> Result<Exit, Failure> {
     } else {
         verdict.worst(Exit::Environment)
     };
-    Ok(if finished.interrupted {
+    if finished.interrupted {
         Exit::Interrupted
     } else {
         clean
-    })
+    }
 }
 
 fn specs(args: &Run, attached: Option<&Topology>, now: &str) -> Result<Vec<Spec>, Failure> {
@@ -116,7 +146,9 @@ fn spec(
         }),
     };
     let faults_on = !args.changes.no_faults;
-    let resolved = crate::plan::resolve(&scenario, topology.as_ref(), faults_on)?;
+    let mut resolved = crate::plan::resolve(&scenario, topology.as_ref(), faults_on)?;
+    let gates = &mut resolved.plan.gates;
+    baseline::resolve(args.baseline.as_deref(), &scenario.name, gates)?;
     warnings.extend(resolved.warnings);
     let out = match &args.out {
         Some(out) if args.scenarios.len() == 1 => out.clone(),
@@ -127,9 +159,10 @@ fn spec(
         scenario,
         topology,
         plan: resolved.plan,
-        out,
+        out: Some(out),
         keep: args.keep,
         attach: attached.is_some(),
+        ready_within: None,
     };
     Ok((spec, warnings))
 }

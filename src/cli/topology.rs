@@ -1,13 +1,16 @@
 //! The one place where commands turn compose files, or a project that is up, into a topology.
 
 use super::failure::Failure;
-use crate::compose::topology::{Service, Topology};
+use super::output;
+use crate::compose::topology::Topology;
 use crate::compose::{self, LoadRequest};
-use crate::engine::Engine;
+use crate::engine::EngineError;
 use crate::engine::docker::Docker;
+use crate::plan::Plan;
+use crate::run::abilities::{self, Missing};
 use crate::scenario::{self, Overrides, Scenario, TopologySource};
 use crate::source::Mistake;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -92,15 +95,7 @@ pub fn compose_files(files: &[PathBuf]) -> TopologySource {
 /// What is up of a project: its services, as far as faults need to know them.
 pub async fn of_project(project: &str) -> Result<Topology, Failure> {
     let docker = Docker::connect().await?;
-    let containers = docker.containers(project).await?;
-    let mut topology = Topology {
-        project: project.to_owned(),
-        ..Topology::default()
-    };
-    for container in containers {
-        let service: &mut Service = topology.services.entry(container.service).or_default();
-        service.replicas = service.replicas.max(container.number);
-    }
+    let topology = docker.described(project).await?;
     if topology.services.is_empty() {
         return Err(Failure::environment(
             format!("project `{project}` has no container to attach to"),
@@ -108,4 +103,62 @@ pub async fn of_project(project: &str) -> Result<Topology, Failure> {
         ));
     }
     Ok(topology)
+}
+
+/// Refuses faults in a project that somebody else made, unless the user gave it to lbtest to break.
+pub async fn given_to_break(project: &str, allowed: bool, plan: &Plan) -> Result<(), Failure> {
+    let hit: BTreeSet<&str> = plan
+        .faults
+        .iter()
+        .flat_map(|f| f.targets.iter().map(String::as_str))
+        .collect();
+    if allowed || hit.is_empty() || !Docker::connect().await?.is_foreign(project).await? {
+        return Ok(());
+    }
+    let whom = hit.into_iter().collect::<Vec<_>>().join(", ");
+    Err(Failure::Usage {
+        message: format!(
+            "project `{project}` was not brought up by lbtest, and would be broken: {whom}"
+        ),
+        help: "`lbtest plan` lists what depends on it; if it may be broken, say --allow-faults"
+            .to_owned(),
+    })
+}
+
+/// What a plan's faults need and the engine's machine does not have; none where nothing must be looked at. An engine that
+/// does not answer is no mistake of the file's: it is said.
+pub fn what_is_missing(plan: &Plan) -> Result<Vec<Missing>, Failure> {
+    if !abilities::depend_on_the_machine(plan) {
+        return Ok(Vec::new());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::environment(format!("cannot start: {e}"), ""))?;
+    let looked: Result<_, EngineError> = runtime.block_on(async {
+        let docker = Docker::connect().await?;
+        abilities::missing(&docker, plan).await
+    });
+    runtime.shutdown_background();
+    looked.or_else(|error| {
+        output::stderr(&format!(
+            "whether the engine's machine can carry out its network faults was not looked at: {error}\n"
+        ));
+        Ok(Vec::new())
+    })
+}
+
+/// The failure that says so.
+pub fn lacking(missing: &[Missing]) -> Result<(), Failure> {
+    let all: Vec<_> = missing
+        .iter()
+        .map(|m| format!("fault `{}`: {}", m.fault, m.what))
+        .collect();
+    if all.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::environment(
+        all.join("\n"),
+        "run it where the kernel has it, or leave the fault out",
+    ))
 }

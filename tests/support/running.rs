@@ -3,7 +3,7 @@
 use super::{Place, Ran, until};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader};
-use std::process::Child;
+use std::process::{Child, Command};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -19,7 +19,11 @@ pub struct Running {
 
 impl Running {
     pub fn start(place: &Place, args: &[&str]) -> Self {
-        let mut child = place.lbtest(args).spawn().unwrap();
+        Self::of(place.lbtest(args))
+    }
+
+    pub fn of(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let stderr = child.stderr.take().unwrap();
         let said = Arc::new(Mutex::new(String::new()));
         let heard = Arc::clone(&said);
