@@ -62,13 +62,19 @@ async fn load(notices: &Notices) {
             p99: Some(Duration::from_millis(12)),
             total: tick * 20,
             bad: 0,
+            ..LoadTick::default()
         };
         let loads = vec![
             of("web", 0.0),
             of("reads", if tick > 25 { 0.31 } else { 0.0 }),
         ];
         let next = (tick < 25).then(|| (Offset::from_millis(2500), "slave 1 stops".to_owned()));
-        notices.tell(Notice::Tick(Box::new(Tick { at, loads, next })));
+        notices.tell(Notice::Tick(Box::new(Tick {
+            at,
+            loads,
+            next,
+            ..Tick::default()
+        })));
         if tick == 25 {
             notices.tell(Notice::Phase(Phase::Measuring));
             let what = "slave 1 stops: postgres-slave1 stopped, confirmed".to_owned();
