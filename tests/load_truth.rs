@@ -14,6 +14,7 @@ mod servers;
 
 use hdrhistogram::Histogram;
 use lbtest::clock::{Clock, Offset};
+use lbtest::history::bins::Bins;
 use lbtest::history::{Class, Delta, Second, Slot};
 use lbtest::load::{self, Flush, LoadHandle, LoadSpec, LoadSummary};
 use lbtest::plan::Recovery;
@@ -161,10 +162,8 @@ impl Folded {
         let bins = || {
             self.slots.iter().flat_map(|(i, slot)| {
                 let start = Slot::start_of(*i).as_nanos();
-                slot.bins
-                    .iter()
-                    .flat_map(|b| b.iter())
-                    .map(move |bin| (start, bin))
+                let bins = slot.bins.iter().flat_map(Bins::filled);
+                bins.map(move |(_, bin)| (start, bin))
             })
         };
         let at = |start: u64, within: u32| Offset::from_nanos(start + u64::from(within));

@@ -7,7 +7,7 @@
 //! no bad operations, and neither has the one before: recovery does not begin in it.
 
 use crate::clock::Offset;
-use crate::history::slot::Bin;
+use crate::history::bins::{Bin, Bins};
 use crate::history::{LoadHistory, Slot};
 use crate::plan::Recovery;
 use std::cell::RefCell;
@@ -250,7 +250,7 @@ fn points_of(index: u32, slot: &Slot, points: &mut Vec<Point>) {
 fn push_slot(points: &mut Vec<Point>, index: u32, slot: &Slot) {
     let start = Slot::start_of(index);
     let (mut ok, mut bad) = (0, 0);
-    for bin in slot.bins.as_deref().unwrap_or_default() {
+    for (_, bin) in slot.bins.iter().flat_map(Bins::filled) {
         let at = |nanos: u32| start + Duration::from_nanos(u64::from(nanos));
         let Bin {
             first_ok,
@@ -259,7 +259,7 @@ fn push_slot(points: &mut Vec<Point>, index: u32, slot: &Slot) {
             last_bad,
             waited,
             ..
-        } = *bin;
+        } = bin;
         push(
             points,
             u64::from(bin.ok),

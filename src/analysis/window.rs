@@ -8,6 +8,7 @@
 use super::result::Percentiles;
 use super::timeline::Timeline;
 use crate::clock::Offset;
+use crate::history::bins::Bins;
 use crate::history::slot::new_histogram;
 use crate::history::{Class, LoadHistory, Slot};
 use hdrhistogram::Histogram;
@@ -113,7 +114,7 @@ fn add_all(sum: &mut BTreeMap<Class, u64>, more: &BTreeMap<Class, u64>) {
 fn ok_between(slot: &Slot, start: Offset, from: Offset, to: Offset) -> u64 {
     let mut binned = 0;
     let mut inside = 0;
-    for bin in slot.bins.as_deref().unwrap_or_default() {
+    for (_, bin) in slot.bins.iter().flat_map(Bins::filled) {
         let at = |nanos: u32| start + std::time::Duration::from_nanos(u64::from(nanos));
         let n = u64::from(bin.ok);
         binned += n;

@@ -4,6 +4,7 @@
 //! the slot's end. A closed slot gives up its bins where neither it nor the one before has bad operations, so that memory grows with the length
 //! of the run and with the length of its outages, never with the rate.
 
+use super::bins::Bins;
 use super::exemplars::{Exemplars, Noticed};
 use super::slot::new_histogram;
 use super::totals::{SLOTS_PER_SECOND, Totals, last_second};
@@ -242,7 +243,9 @@ impl Collected {
         let mut after_bad = before.is_some_and(|(_, slot)| slot.bad() > 0);
         for (i, slot) in self.history.slots.range_mut(self.closed..index) {
             let bad = slot.bad() > 0;
-            if !bad && !after_bad && slot.bins.take().is_some() {
+            if bad || after_bad {
+                slot.bins.iter_mut().for_each(Bins::close);
+            } else if slot.bins.take().is_some() {
                 self.changed.slots.insert(*i);
             }
             after_bad = bad;

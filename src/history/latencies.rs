@@ -159,7 +159,7 @@ impl Encoder {
 }
 
 /// Seven bits a byte, the lowest first; the highest bit says that more follow.
-fn encode(into: &mut Vec<u8>, mut n: u64) {
+pub(super) fn encode(into: &mut Vec<u8>, mut n: u64) {
     while n >= 0x80 {
         into.push(0x80 | u8::try_from(n & 0x7f).unwrap_or(0));
         n >>= 7;
@@ -167,7 +167,7 @@ fn encode(into: &mut Vec<u8>, mut n: u64) {
     into.push(u8::try_from(n).unwrap_or(0));
 }
 
-fn decode(from: &mut &[u8]) -> Option<u64> {
+pub(super) fn decode(from: &mut &[u8]) -> Option<u64> {
     let mut n = 0;
     for shift in (0..64).step_by(7) {
         let (byte, rest) = from.split_first()?;

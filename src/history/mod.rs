@@ -1,5 +1,6 @@
 //! What happened: operations folded into slots, faults and events, on one clock; and the file that keeps it.
 
+pub mod bins;
 pub mod collect;
 pub mod event;
 pub mod exemplars;

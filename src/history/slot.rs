@@ -1,11 +1,12 @@
 //! Operations folded, by intended time, into slots of 100 ms and histograms of one second.
 //!
 //! Memory grows with the length of the run and never with the rate: a slot holds counts, and — while it may
-//! still change, or where it holds bad operations — one [`Bin`] per millisecond, so that first and last bad
-//! and good operations are exact to the operation below 1000/s and to less than a millisecond above.
+//! still change, or where it holds bad operations — one [`Bin`](super::bins::Bin) per millisecond, so that first and last
+//! bad and good operations are exact to the operation below 1000/s and to less than a millisecond above.
 //!
 //! A second is recorded into dense histograms and handed over as its filled buckets ([`Latencies`]).
 
+use super::bins::Bins;
 use super::exemplars::{BadOnes, Noticed, second_of};
 use super::trace::TraceId;
 use super::{Class, InstanceId, Latencies, Operation, Outcome};
@@ -16,10 +17,7 @@ use std::time::Duration;
 
 /// Width of a slot.
 pub const SLOT: Duration = Duration::from_millis(100);
-/// Bins in a slot: one per millisecond.
-pub const BINS: usize = 100;
 const SLOT_NANOS: u64 = 100_000_000;
-const BIN_NANOS: u32 = 1_000_000;
 
 /// Latencies: 1 µs to 1 hour, two significant digits (about 10 KB).
 ///
@@ -43,65 +41,6 @@ pub fn record_latency(histogram: &mut Histogram<u32>, latency: Duration) {
     );
 }
 
-/// What happened in one millisecond. Times are nanoseconds from the start of the slot.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Bin {
-    /// Good operations.
-    pub ok: u32,
-    /// Bad operations.
-    pub bad: u32,
-    /// First and last good intended time, where `ok > 0`.
-    pub first_ok: u32,
-    /// See `first_ok`.
-    pub last_ok: u32,
-    /// First and last bad intended time, where `bad > 0`.
-    pub first_bad: u32,
-    /// See `first_bad`.
-    pub last_bad: u32,
-    /// How long the first good operation waited until it was sent: for a connection, or for us. Nanoseconds, and no
-    /// more than what fits (4.29 s).
-    pub waited: u32,
-}
-
-impl Bin {
-    fn add(&mut self, at: u32, bad: bool, waited: Duration) {
-        if !bad && (self.ok == 0 || at < self.first_ok) {
-            self.waited = u32::try_from(waited.as_nanos()).unwrap_or(u32::MAX);
-        }
-        let (n, first, last) = if bad {
-            (&mut self.bad, &mut self.first_bad, &mut self.last_bad)
-        } else {
-            (&mut self.ok, &mut self.first_ok, &mut self.last_ok)
-        };
-        *first = if *n == 0 { at } else { at.min(*first) };
-        *last = if *n == 0 { at } else { at.max(*last) };
-        *n += 1;
-    }
-
-    fn merge(&mut self, other: &Self) {
-        let pick = |n: u32, m: u32, a: u32, b: u32, f: fn(u32, u32) -> u32| match (n, m) {
-            (0, _) => b,
-            (_, 0) => a,
-            _ => f(a, b),
-        };
-        if other.ok > 0 && (self.ok == 0 || other.first_ok < self.first_ok) {
-            self.waited = other.waited;
-        }
-        self.first_ok = pick(self.ok, other.ok, self.first_ok, other.first_ok, u32::min);
-        self.last_ok = pick(self.ok, other.ok, self.last_ok, other.last_ok, u32::max);
-        self.first_bad = pick(
-            self.bad,
-            other.bad,
-            self.first_bad,
-            other.first_bad,
-            u32::min,
-        );
-        self.last_bad = pick(self.bad, other.bad, self.last_bad, other.last_bad, u32::max);
-        self.ok += other.ok;
-        self.bad += other.bad;
-    }
-}
-
 /// All operations of one workload that were intended within one 100 ms slot.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Slot {
@@ -116,7 +55,7 @@ pub struct Slot {
     /// Intended time of the first and the last operation.
     pub span: Option<(Offset, Offset)>,
     /// One bin per millisecond; none once the slot is closed and nothing was bad in it and in the one before.
-    pub bins: Option<Box<[Bin]>>,
+    pub bins: Option<Bins>,
 }
 
 impl Slot {
@@ -160,10 +99,8 @@ impl Slot {
         let at = op.intended;
         self.span = Some(self.span.map_or((at, at), |(a, b)| (a.min(at), b.max(at))));
         let within = u32::try_from(at.as_nanos() % SLOT_NANOS).unwrap_or(0);
-        let bins = self
-            .bins
-            .get_or_insert_with(|| vec![Bin::default(); BINS].into());
-        bins[(within / BIN_NANOS) as usize].add(within, bad, op.waited());
+        let bins = self.bins.get_or_insert_default();
+        bins.add(within, bad, op.waited());
     }
 
     /// Adds all that `other` holds; both must be of the same index.
@@ -185,12 +122,7 @@ impl Slot {
             (mine, theirs) => mine.or(theirs),
         };
         if let Some(theirs) = &other.bins {
-            let mine = self
-                .bins
-                .get_or_insert_with(|| vec![Bin::default(); BINS].into());
-            mine.iter_mut()
-                .zip(theirs.iter())
-                .for_each(|(m, t)| m.merge(t));
+            self.bins.get_or_insert_default().merge(theirs);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The lines of the history file: how each record looks in JSON. See [`super::file`] for the format.
 
-use super::slot::{BINS, Bin, new_histogram};
+use super::bins::{Bin, Bins};
+use super::slot::new_histogram;
 use super::{
     Class, End, Event, Exemplar, FaultRecord, GeneratorHealth, Head, InstanceId, Latencies, Sample,
     Second, Slot,
@@ -86,9 +87,8 @@ pub struct SecondLine {
 
 impl SlotLine {
     pub fn of(load: usize, index: u32, slot: &Slot) -> Self {
-        let sparse = |bins: &[Bin]| {
-            let filled = (0u32..).zip(bins).filter(|(_, b)| b.ok + b.bad > 0);
-            filled
+        let sparse = |bins: &Bins| {
+            bins.filled()
                 .map(|(i, b)| {
                     [
                         i,
@@ -102,7 +102,7 @@ impl SlotLine {
                 })
                 .collect()
         };
-        let filled = (0u32..).zip(slot.bins.as_deref().unwrap_or_default());
+        let filled = slot.bins.iter().flat_map(Bins::filled);
         let waited = filled.filter(|(_, b)| b.waited > 0);
         Self {
             load,
@@ -116,7 +116,7 @@ impl SlotLine {
                 .map(|(id, (all, bad))| (id.0, *all, *bad))
                 .collect(),
             span: slot.span,
-            bins: slot.bins.as_deref().map(sparse),
+            bins: slot.bins.as_ref().map(sparse),
             waited: waited.map(|(i, b)| [i, b.waited]).collect(),
         }
     }
@@ -136,23 +136,20 @@ impl SlotLine {
         let bins = match self.bins {
             None => None,
             Some(sparse) => {
-                let mut bins = vec![Bin::default(); BINS];
-                for [i, ok, bad, first_ok, last_ok, first_bad, last_bad] in sparse {
-                    let bin = bins.get_mut(usize::try_from(i).ok()?)?;
-                    *bin = Bin {
+                let waited: BTreeMap<u32, u32> = self.waited.into_iter().map(From::from).collect();
+                let bin = |[i, ok, bad, first_ok, last_ok, first_bad, last_bad]: [u32; 7]| {
+                    let bin = Bin {
                         ok,
                         bad,
                         first_ok,
                         last_ok,
                         first_bad,
                         last_bad,
-                        waited: 0,
+                        waited: waited.get(&i).copied().unwrap_or(0),
                     };
-                }
-                for [i, waited] in self.waited {
-                    bins.get_mut(usize::try_from(i).ok()?)?.waited = waited;
-                }
-                Some(bins.into())
+                    (i, bin)
+                };
+                Some(Bins::of(sparse.into_iter().map(bin))?)
             }
         };
         let instances = self.instances.into_iter();

@@ -2,6 +2,7 @@
 
 use hdrhistogram::Histogram;
 use lbtest::clock::{Clock, Offset};
+use lbtest::history::bins::{Bin, Bins};
 use lbtest::history::slot::new_histogram;
 use lbtest::history::{Class, InstanceId, Slot};
 use lbtest::load::{self, Flush, LoadHandle, LoadSpec, LoadSummary};
@@ -186,11 +187,11 @@ impl Seen {
             .min()
     }
 
-    fn bins(&self) -> impl Iterator<Item = (Offset, &lbtest::history::slot::Bin)> {
+    fn bins(&self) -> impl Iterator<Item = (Offset, Bin)> {
         self.slots.iter().flat_map(move |(i, slot)| {
             let start = Slot::start_of(*i);
-            let bins = slot.bins.iter().flat_map(|b| b.iter());
-            bins.map(move |bin| (start, bin))
+            let bins = slot.bins.iter().flat_map(Bins::filled);
+            bins.map(move |(_, bin)| (start, bin))
         })
     }
 }
