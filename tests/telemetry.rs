@@ -27,10 +27,10 @@ use lbtest::telemetry::{Follower, RunInfo, Server as Metrics};
 use openmetrics::Exposed;
 use server::{Server, Speaks};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 use support::Place;
+use support::plain_http::get;
 use support::running::Running;
 use tokio_util::sync::CancellationToken;
 
@@ -62,21 +62,11 @@ external = {{}}
     )
 }
 
-/// Status line and header fields, and the body, of `GET /metrics`.
+/// Status line and header fields in small letters, and the body, of `GET /metrics`.
 fn scrape(url: &str) -> (String, String) {
-    let host = url
-        .strip_prefix("http://")
-        .unwrap()
-        .strip_suffix("/metrics")
-        .unwrap();
-    let mut stream = TcpStream::connect(host).unwrap();
-    let request = format!("GET /metrics HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    assert!(head.starts_with("HTTP/1.1 200 OK"), "{head}");
-    (head.to_ascii_lowercase(), body.to_owned())
+    let (head, body) = get(url, None);
+    assert!(head.contains(" 200 OK"), "{head}");
+    (head.to_ascii_lowercase(), body)
 }
 
 /// A whole run in this process, followed: its results, and what is scraped once it is over.
@@ -271,6 +261,26 @@ fn a_run_can_be_scraped_while_it_lasts_and_its_counters_only_rise() {
         TcpStream::connect(&url[7..url.len() - 8]).is_err(),
         "it ended with the process"
     );
+}
+
+#[tokio::test]
+async fn who_asks_under_a_name_that_may_be_anybodys_learns_nothing() {
+    let metrics = Metrics::listen("127.0.0.1:0".parse().unwrap())
+        .await
+        .unwrap();
+    let url = metrics.url();
+    metrics.serve(Follower::default().exposition);
+    for (host, status) in [
+        (None, "200 OK"),
+        (Some("localhost:9464"), "200 OK"),
+        (Some("rebound.example"), "421 "),
+    ] {
+        let url = url.clone();
+        let answer = tokio::task::spawn_blocking(move || get(&url, host));
+        let (head, body) = answer.await.unwrap();
+        assert!(head.contains(status), "{host:?}: {head}");
+        assert_eq!(body.contains("lbtest_"), status == "200 OK", "{body}");
+    }
 }
 
 #[test]

@@ -2,12 +2,14 @@
 
 use super::exposition::{CONTENT_TYPE, Exposition};
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Request, State};
+use axum::http::uri::Authority;
 use axum::http::{StatusCode, header};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use tokio::net::TcpListener;
 
 /// Why nothing can be scraped.
@@ -58,12 +60,34 @@ impl Server {
     pub fn serve(self, exposition: Exposition) {
         let router = Router::new()
             .route("/metrics", get(metrics))
+            .layer(from_fn(asked_by_address))
             .with_state(exposition);
         tokio::spawn(async move {
             // It ends with the listener alone, and that with the runtime.
             let _ = axum::serve(self.listener, router).await;
         });
     }
+}
+
+/// A page in somebody's browser can have its own name resolve to this address, and would then read what is here as its
+/// own: whoever asks under a name other than `localhost` is refused.
+async fn asked_by_address(request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST);
+    let host = host.and_then(|host| host.to_str().ok());
+    if host.is_some_and(is_address) {
+        return next.run(request).await;
+    }
+    let why = "lbtest answers to an IP address or localhost as Host, and to no other name\n";
+    (StatusCode::MISDIRECTED_REQUEST, why).into_response()
+}
+
+fn is_address(host: &str) -> bool {
+    let Ok(authority) = host.parse::<Authority>() else {
+        return false;
+    };
+    let name = authority.host();
+    let bare = name.strip_prefix('[').and_then(|n| n.strip_suffix(']'));
+    name.eq_ignore_ascii_case("localhost") || bare.unwrap_or(name).parse::<IpAddr>().is_ok()
 }
 
 async fn metrics(State(exposition): State<Exposition>) -> Response {
@@ -82,6 +106,22 @@ mod tests {
         for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
             let error = Server::listen(address.parse().unwrap()).await.unwrap_err();
             assert!(matches!(error, ServerError::NotLoopback(_)), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_somebody_elses_server_resolves_is_no_address() {
+        for host in ["127.0.0.1:9464", "127.0.0.1", "[::1]:9464", "LocalHost:1"] {
+            assert!(is_address(host), "{host}");
+        }
+        for host in [
+            "rebound.example",
+            "127.0.0.1.rebound.example:9464",
+            "localhost.rebound.example",
+            "[::1",
+            "",
+        ] {
+            assert!(!is_address(host), "{host}");
         }
     }
 
