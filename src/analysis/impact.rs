@@ -46,7 +46,8 @@ pub fn impact(workload: &Workload<'_>, edge: &Edge<'_>) -> Impact {
         time_to_recover_ms: recovered.map(|r| millis(r.after)),
         resolution_ms: recovered.map(|r| millis(r.resolution + edge.uncertainty)),
         recovered: recovered.is_some(),
-        time_to_recover_performance_ms: performance(workload, edge.at, own_until).map(millis),
+        time_to_recover_performance_ms: performance(workload, edge.at, own_until, edge.window_end)
+            .map(millis),
         latency_ms: latencies(
             workload.history,
             whole_seconds(edge.at, edge.window_end, workload.load_end),
@@ -68,7 +69,7 @@ pub fn impact(workload: &Workload<'_>, edge: &Edge<'_>) -> Impact {
 /// operations: anything shorter could pass unseen.
 ///
 /// Operations that may have been under way when the next edge came (`own_until`) count as bad of this window, but
-/// say nothing about recovery: the next fault cut them off.
+/// say nothing about recovery: the next fault cut them off. Where that may be said of all of them, they are what there is.
 fn recovery(
     workload: &Workload<'_>,
     edge: Offset,
@@ -76,6 +77,7 @@ fn recovery(
     own_until: Offset,
     all: u64,
 ) -> Option<Recovered> {
+    let own_until = if own_until > from { own_until } else { to };
     let first = workload.timeline.index_at(from);
     let mut points = workload.timeline.between(from, own_until);
     let rule = &workload.plan.recovery;
@@ -101,14 +103,25 @@ fn recovery(
 /// ```text
 /// 0                          where p99 ≤ limit in every window
 /// start(w) − edge            w: the first window after one with p99 > limit, from which p99 ≤ limit for stable_for
-/// none                       where there is no such w within the edge's window, no whole second in it, or no limit
+/// none                       where there is no such w within the edge's window, no second of the clock ends in it, or
+///                            there is no limit
 /// ```
 ///
 /// A second in which operations were intended and none was good has no p99 and is not within the limit; one
 /// without operations says nothing and is passed over.
-fn performance(workload: &Workload<'_>, from: Offset, to: Offset) -> Option<Duration> {
+fn performance(
+    workload: &Workload<'_>,
+    from: Offset,
+    own_until: Offset,
+    to: Offset,
+) -> Option<Duration> {
     let limit = workload.p99_limit?;
-    let seconds = seconds_of(from, to, workload.load_end);
+    let own = seconds_of(from, own_until, workload.load_end);
+    let seconds = if own.is_empty() {
+        seconds_of(from, to, workload.load_end)
+    } else {
+        own
+    };
     if seconds.is_empty() {
         return None;
     }
@@ -136,5 +149,5 @@ fn performance(workload: &Workload<'_>, from: Offset, to: Offset) -> Option<Dura
 /// The seconds from the one that holds `from` to the last whole one before `to`.
 fn seconds_of(from: Offset, to: Offset, load_end: Offset) -> Range<u32> {
     let first = u32::try_from(from.since_zero().as_secs()).unwrap_or(u32::MAX);
-    first..whole_seconds(from, to, load_end).end.max(first)
+    first..whole_seconds(Offset::ZERO, to, load_end).end.max(first)
 }

@@ -9,6 +9,7 @@ use crate::clock::{Offset, millis};
 use crate::history::{LoadHistory, Slot};
 use crate::plan::{LoopKind, PlannedLoad};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
 /// p99 may grow by this much, or double, and still counts as recovered.
@@ -41,7 +42,7 @@ impl<'a> Workload<'a> {
     ///
     /// The steady state is `[warm-up end, first call of a fault − tail)`, to the end of the load without a fault.
     /// Operations intended within the tail may have been under way when the fault came, so that they are on its
-    /// account and not the steady state's. It holds where it has operations and bad / all ≤ `max_error_ratio`.
+    /// account and not the steady state's; for the same reason its latencies are those of [`calm_seconds`]. It holds where it has operations and bad / all ≤ `max_error_ratio`.
     #[must_use]
     pub fn new(
         plan: &'a PlannedLoad,
@@ -52,8 +53,7 @@ impl<'a> Workload<'a> {
         let timeline = Timeline::of(history);
         let first_call = edges.iter().map(|e| e.earliest).min();
         let until = first_call.unwrap_or(load_end).max(measured_from);
-        let seconds = whole_seconds(measured_from, until, load_end);
-        let latency = latencies(history, seconds)[0];
+        let latency = latencies(history, calm_seconds(measured_from, until, load_end))[0];
         let of_ms = |ms: f64| Duration::try_from_secs_f64(ms / 1e3).unwrap_or_default();
         let tail = latency
             .map_or(Duration::ZERO, |l| of_ms(l.p999))
@@ -106,12 +106,17 @@ impl<'a> Workload<'a> {
     }
 
     /// The first bad operation that was under way when an edge came, and how many there were up to the edge. None
-    /// where there was none, or where operations had already been failing for as long before: then they are on the
-    /// account of what came earlier.
+    /// where there was none, or where for as long before more operations had been failing than the workload's limit
+    /// allows: then they are on the account of what came earlier.
     fn cut_off(&self, call: Offset, at: Offset) -> Option<(Offset, u64)> {
         let from = Offset::new(call.since_zero().saturating_sub(self.tail));
         let before = Offset::new(from.since_zero().saturating_sub(at - from));
-        let failing = self.timeline.between(before, from).any(|p| p.bad);
+        let (mut failed, mut all) = (0, 0);
+        for point in self.timeline.between(before.max(self.measured_from), from) {
+            all += point.n;
+            failed += if point.bad { point.n } else { 0 };
+        }
+        let failing = failed > 0 && !within(failed, all, self.plan.recovery.max_error_ratio);
         let mut bad = self.timeline.between(from, at).filter(|p| p.bad).peekable();
         let first = bad.peek()?.at;
         (!failing).then(|| (first, bad.map(|p| p.n).sum()))
@@ -249,6 +254,20 @@ impl<'a> Workload<'a> {
         })
         .collect()
     }
+}
+
+/// Whole seconds of the steady state, without the last one before a fault: what was intended in it may have been answered
+/// by what the fault left, and late. Where there is no other, that one.
+fn calm_seconds(from: Offset, until: Offset, load_end: Offset) -> Range<u32> {
+    if until >= load_end {
+        return whole_seconds(from, until, load_end);
+    }
+    let before = Offset::new(until.since_zero().saturating_sub(Duration::from_secs(1)));
+    let calm = whole_seconds(from, before, load_end);
+    if calm.is_empty() {
+        return whole_seconds(from, until, load_end);
+    }
+    calm
 }
 
 /// The name of an instance, or its number where the name was lost with the end of a cut file.

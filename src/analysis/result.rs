@@ -369,7 +369,7 @@ pub struct Impact {
     pub error_rate: f64,
     /// Bad ones by class.
     pub errors: BTreeMap<String, u64>,
-    /// Bad operations intended before the edge that may have been under way when it came; not among `bad`.
+    /// Bad operations intended before the edge that may have been under way when it came; among `bad`.
     pub bad_under_way: u64,
     /// First bad operation.
     pub first_bad_ms: Option<f64>,

@@ -154,7 +154,7 @@ impl<'a> Timeline<'a> {
     /// The first operation, from the point `from` on, from which the workload is stable:
     ///
     /// ```text
-    /// t is good,  t + stable_for ≤ end,  and for every operation u with t ≤ u < min(t + stable_for, judged):
+    /// t is good,  t < judged,  t + stable_for ≤ end,  and for every operation u with t ≤ u < min(t + stable_for, judged):
     ///     bad(t ..= u) / all(t ..= u)  ≤  max_error_ratio
     /// ```
     ///
@@ -173,7 +173,7 @@ impl<'a> Timeline<'a> {
             if point.bad || !first_of_row {
                 continue;
             }
-            if point.at + rule.stable_for > end {
+            if point.at >= judged || point.at + rule.stable_for > end {
                 return None;
             }
             if self.holds(index, point.at, rule, judged) {

@@ -151,9 +151,13 @@ fn share(slot: &Slot, bad: u64) -> (BTreeMap<Class, u64>, BTreeMap<Class, u64>) 
     }
     let failed = slot.failed.iter().map(|(class, n)| (false, *class, *n));
     let unknown = slot.unknown.iter().map(|(class, n)| (true, *class, *n));
-    let mut parts: Vec<(bool, Class, u64, u64)> = failed
+    let mut parts: Vec<(bool, Class, u64, u128)> = failed
         .chain(unknown)
-        .map(|(is_unknown, class, n)| (is_unknown, class, n * bad / total, n * bad % total))
+        .map(|(is_unknown, class, n)| {
+            let whole = u128::from(n) * u128::from(bad);
+            let part = u64::try_from(whole / u128::from(total)).unwrap_or(n);
+            (is_unknown, class, part, whole % u128::from(total))
+        })
         .collect();
     let given: u64 = parts.iter().map(|p| p.2).sum();
     parts.sort_by_key(|p| std::cmp::Reverse(p.3));

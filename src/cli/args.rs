@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 const EXAMPLES: &str = "Examples:
   lbtest run scenarios/kill-slave.toml           run one scenario, print its report
-  lbtest run scenarios/*.toml --out results      run many, one after the other
+  lbtest run scenarios/kill-*.toml --out results run many, one after the other
   lbtest plan scenarios/kill-slave.toml          what would happen and when; starts nothing
   lbtest check scenarios/*.toml compose.yaml     find mistakes in files
   lbtest bench http://127.0.0.1:8080/            load one target, no topology (as wrk, oha, ab, pgbench do)
@@ -247,7 +247,7 @@ Exit codes: 0 injected, seen and healed; 2 a mistake in it; 3 not healed, or the
 pub struct Fault {
     /// Its kind: stop, kill, pause, restart, start, disconnect, partition, delay, loss, ...
     pub kind: String,
-    /// The compose project that is up; not needed for http, command and sql
+    /// The compose project that is up; not needed for http, command, sql and external
     #[arg(long, short, value_name = "PROJECT")]
     pub project: Option<String>,
     /// Whom it hits: a service, service.2, a glob; several: a,b

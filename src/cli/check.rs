@@ -4,6 +4,7 @@ use super::args::{Check, Common};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::{diagnostics, output, topology};
+use crate::run::RunError;
 use crate::scenario::{self, Overrides};
 use crate::source::Mistake;
 use std::path::Path;
@@ -38,6 +39,7 @@ fn one(file: &Path) -> Result<Vec<Mistake>, Failure> {
             let read = topology::of_scenario(&scenario)?;
             let resolved =
                 crate::plan::resolve(&scenario, read.as_ref().map(|r| &r.topology), true)?;
+            crate::load::check(&scenario.loads).map_err(RunError::Load)?;
             topology::lacking(&topology::what_is_missing(&resolved.plan)?)?;
             let mut warnings = resolved.warnings;
             warnings.extend(read.into_iter().flat_map(|r| r.warnings));

@@ -7,6 +7,7 @@ use super::{diagnostics, output, topology};
 use crate::clock::Offset;
 use crate::plan::blast::{self, Blast};
 use crate::plan::{Gate, GateScope, Late, Plan, PlannedFault};
+use crate::run::RunError;
 use crate::scenario::{self, Overrides};
 use comfy_table::Table;
 use serde::Serialize;
@@ -26,6 +27,7 @@ pub fn run(args: &PlanArgs) -> Result<Exit, Failure> {
         read.as_ref().map(|r| &r.topology),
         !args.changes.no_faults,
     )?;
+    crate::load::check(&scenario.loads).map_err(RunError::Load)?;
     diagnostics::print_warnings(&resolved.warnings);
     let blast_radius = blast::radius(&resolved.plan, read.as_ref().map(|r| &r.topology));
     let text = match args.format {

@@ -9,7 +9,7 @@ use super::{baseline, diagnostics, github, output, repeat, topology};
 use crate::compose::Topology;
 use crate::notice::Notice;
 use crate::report::Reporter;
-use crate::run::{Finished, Spec};
+use crate::run::{Finished, RunError, Spec};
 use crate::scenario::{self, Overrides};
 use crate::source::Mistake;
 use crate::verdict::Verdict;
@@ -145,6 +145,7 @@ fn spec(
             (Some(read.topology), read.warnings)
         }),
     };
+    crate::load::check(&scenario.loads).map_err(RunError::Load)?;
     let faults_on = !args.changes.no_faults;
     let mut resolved = crate::plan::resolve(&scenario, topology.as_ref(), faults_on)?;
     let gates = &mut resolved.plan.gates;

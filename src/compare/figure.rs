@@ -130,13 +130,17 @@ fn of_load(result: &RunResult, load: &LoadResult) -> Vec<Figure> {
         Some(errors),
         Basis::Wilson,
     )];
-    for (metric, q, pick) in PERCENTILES {
+    // Good ones without a whole second of them: there is nothing to compare.
+    let told = load.latency_ms.is_some() || load.ok == 0;
+    for (metric, q, pick) in PERCENTILES.into_iter().filter(|_| told) {
         let value = load.latency_ms.as_ref().map_or(f64::INFINITY, pick);
         let interval = interval::quantile(&load.histogram, q);
         all.push(figure(metric, value, interval, Basis::OrderStatistics));
     }
     let highest = load.latency_ms.map_or(f64::INFINITY, |p| p.max);
-    all.push(figure(Metric::MaxLatency, highest, None, Basis::Unknown));
+    if told {
+        all.push(figure(Metric::MaxLatency, highest, None, Basis::Unknown));
+    }
     let throughput = throughput(result, load);
     all.push(figure(
         Metric::Throughput,

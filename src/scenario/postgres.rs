@@ -7,7 +7,7 @@ use super::http::timeouts;
 use super::variables::Variables;
 use super::{PostgresSpec, Statement};
 use std::collections::BTreeSet;
-use tokio_postgres::config::SslMode;
+use tokio_postgres::config::{LoadBalanceHosts, SslMode, TargetSessionAttrs};
 
 /// Reads the PostgreSQL client of a workload.
 pub fn read(check: &mut Check<'_>, postgres: &At<PostgresTable>) -> Option<PostgresSpec> {
@@ -65,6 +65,17 @@ pub fn dsn(check: &mut Check<'_>, dsn: &At<String>) -> Option<String> {
                 &dsn.span,
                 "the DSN asks for TLS, which lbtest does not speak with PostgreSQL yet",
                 "use sslmode=disable or sslmode=prefer (connections are in clear text)",
+            );
+            return None;
+        }
+        // Followed only by the library's own way to connect, which is not how lbtest connects.
+        if config.get_target_session_attrs() != TargetSessionAttrs::Any
+            || config.get_load_balance_hosts() != LoadBalanceHosts::Disable
+        {
+            check.wrong(
+                &dsn.span,
+                "the DSN asks for target_session_attrs or load_balance_hosts, which lbtest does not follow",
+                "name the host that is meant: which one serves is what a failover test looks at",
             );
             return None;
         }

@@ -175,7 +175,7 @@ fn of_loads(metric: Metric, result: &RunResult, wanted: impl Fn(&str) -> bool) -
         metric,
         Metric::TimeToRecover | Metric::TimeToRecoverPerformance
     ) {
-        let impacts = result.impacts.iter().filter(|i| wanted(&i.load));
+        let impacts = result.impacts.iter().filter(|i| wanted(&i.load) && said(i));
         return impacts.map(|i| of_impact(metric, i, result)).collect();
     }
     let loads = result.loads.iter().filter(|l| wanted(&l.name));
@@ -199,11 +199,19 @@ fn of_load<'a>(
     }
     match metric {
         Metric::ErrorRate => Value::Measured(load.error_rate),
-        Metric::Bad => Value::Measured(count(load.failed + load.unknown + load.dropped)),
+        Metric::Bad => Value::Measured(count(
+            load.failed
+                .saturating_add(load.unknown)
+                .saturating_add(load.dropped),
+        )),
         Metric::Unknown => Value::Measured(count(load.unknown)),
         Metric::Dropped => Value::Measured(count(load.dropped)),
         Metric::P50 | Metric::P90 | Metric::P99 | Metric::P999 | Metric::MaxLatency => {
-            latency(metric, load.latency_ms)
+            match load.latency_ms {
+                // No second of the clock lies whole in the window: nothing to judge.
+                None if load.ok > 0 => Value::Unknown,
+                latencies => latency(metric, latencies),
+            }
         }
         Metric::Throughput => Value::Measured(load.throughput),
         Metric::Outage => longest(outages),
@@ -212,13 +220,11 @@ fn of_load<'a>(
 }
 
 fn of_fault(metric: Metric, result: &RunResult, entry: &str) -> Vec<Figure> {
-    // A window too short for any operation (two faults in quick succession) has nothing to say.
-    let said = |i: &&Impact| i.requests > 0 || !i.recovered;
     let impacts = result
         .impacts
         .iter()
         .filter(|i| i.entry == entry)
-        .filter(said);
+        .filter(|i| said(i));
     if metric != Metric::Outage {
         return impacts.map(|i| of_impact(metric, i, result)).collect();
     }
@@ -250,6 +256,11 @@ fn of_fault(metric: Metric, result: &RunResult, entry: &str) -> Vec<Figure> {
         .collect()
 }
 
+/// A window too short for any operation (two faults in quick succession, a slow workload) has nothing to say.
+fn said(impact: &Impact) -> bool {
+    impact.requests > 0 || !impact.recovered
+}
+
 fn of_impact(metric: Metric, impact: &Impact, result: &RunResult) -> Figure {
     let never = |value: Option<f64>| value.map_or(Value::Never, Value::Measured);
     let counted = |value: f64| {
@@ -276,10 +287,18 @@ fn of_impact(metric: Metric, impact: &Impact, result: &RunResult) -> Figure {
             }
         }
         Metric::Throughput => {
-            counted(count(impact.requests - impact.bad) / (impact.window_ms / 1e3))
+            counted(count(impact.requests.saturating_sub(impact.bad)) / (impact.window_ms / 1e3))
         }
         Metric::TimeToRecover => never(impact.time_to_recover_ms),
         Metric::TimeToRecoverPerformance if !result.loads.iter().any(limited) => Value::Unknown,
+        // As little: no second of the clock ends in the window.
+        Metric::TimeToRecoverPerformance
+            if impact.time_to_recover_performance_ms.is_none()
+                && impact.latency_ms.is_none()
+                && impact.requests > impact.bad =>
+        {
+            Value::Unknown
+        }
         Metric::TimeToRecoverPerformance => never(impact.time_to_recover_performance_ms),
         Metric::Outage => Value::Unknown,
     };

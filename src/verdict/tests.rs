@@ -1,8 +1,10 @@
 use super::*;
 use crate::analysis::analyze;
 use crate::analysis::known::{add_fault, history, plan, steady};
+use crate::clock::Offset;
 use crate::history::{EndReason, History};
 use crate::plan::{Comparison, GateScope, Metric};
+use std::time::Duration;
 
 fn gate(metric: Metric, comparison: Comparison, limit: f64, scope: GateScope) -> Gate {
     Gate {
@@ -341,4 +343,25 @@ fn values_are_written_for_people() {
     assert_eq!(written(Metric::ErrorRate, 0.000_5), "0.05 %");
     assert_eq!(written(Metric::ErrorRate, 1.0), "100 %");
     assert_eq!(written(Metric::Throughput, 199.96), "200/s");
+}
+
+#[test]
+fn where_no_whole_second_or_no_operation_was_measured_a_gate_has_nothing_to_judge() {
+    // 2 s of load, of which the last half second is measured: no second of the clock lies whole in it.
+    let mut short = plan(&["a"], 0, 2);
+    short.warmup = Duration::from_millis(1_500);
+    short.duration = Duration::from_millis(1_999);
+    short.gates = vec![at_most(Metric::P99, 100.0), at_most(Metric::ErrorRate, 0.0)];
+    let operations = steady(200, 2, &[]).into_iter().take(399).collect();
+    let mut history = history(short, &[operations]);
+    let reach = |history: &mut History, ms: u64| {
+        let end = history.end.as_mut().unwrap();
+        (end.at, end.load_ended_at) = (Offset::from_millis(ms), Offset::from_millis(ms));
+    };
+    reach(&mut history, 1_999);
+    let result = analyze(&history);
+    println!("{:?}", result.loads[0].latency_ms);
+    let judged: Vec<_> = result.gates.iter().map(|g| (g.judged, g.passed)).collect();
+    assert_eq!(judged, [(false, false), (true, true)]);
+    assert_eq!(result.verdict, Verdict::Inconclusive);
 }

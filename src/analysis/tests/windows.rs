@@ -214,3 +214,108 @@ fn a_workload_that_may_fail_altogether_is_never_out() {
     assert!(result.outages.is_empty());
     assert_eq!(result.loads[0].failed, 300);
 }
+
+#[test]
+fn what_a_fault_made_late_is_not_the_steady_states() {
+    let operations: Vec<_> = (0..1500)
+        .map(|i| {
+            let at = i * 20_000;
+            // Under way when the fault came, and answered well once somebody had noticed.
+            let late = (9_900_000..10_000_000).contains(&at);
+            let latency = if late { 1_900 } else { 120 };
+            op(at, Outcome::Ok, Duration::from_millis(latency))
+        })
+        .collect();
+    let result = run(operations, 30, &[(10_000, None)]);
+    let steady = &result.loads[0].baseline;
+    near(steady.latency_ms.map(|l| l.p999), 120.0, 1.2);
+    near(steady.p99_limit_ms, 240.0, 2.4);
+    assert_eq!(steady.requests, 394, "all but those of the last 120 ms");
+}
+
+#[test]
+fn a_steady_state_of_little_more_than_a_second_has_its_percentiles_all_the_same() {
+    let result = run(steady(200, 30, &[]), 30, &[(3_500, None)]);
+    let steady = &result.loads[0].baseline;
+    near(steady.latency_ms.map(|l| l.p50), 2.0, 0.02);
+}
+
+#[test]
+fn a_single_error_before_does_not_take_what_was_cut_off_from_a_fault() {
+    let operations: Vec<_> = (0..30_000)
+        .map(|i| {
+            let at = i * 1_000;
+            let bad = at == 9_700_000 || (9_800_000..10_000_000).contains(&at);
+            let outcome = if bad {
+                Outcome::Fail(Class::Reset)
+            } else {
+                Outcome::Ok
+            };
+            op(at, outcome, Duration::from_millis(200))
+        })
+        .collect();
+    let result = run(operations, 30, &[(10_000, None)]);
+    assert!(result.loads[0].baseline.holds);
+    assert_eq!(
+        (result.impacts[0].bad, result.impacts[0].bad_under_way),
+        (200, 200)
+    );
+}
+
+#[test]
+fn a_window_in_which_everything_failed_was_not_recovered_from_however_long_answers_take() {
+    let operations: Vec<_> = (0..4000)
+        .map(|i| {
+            let at = i * 5_000;
+            let down =
+                (10_000_000..11_500_000).contains(&at) || (13_000_000..14_500_000).contains(&at);
+            let outcome = if down {
+                Outcome::Fail(Class::Refused)
+            } else {
+                Outcome::Ok
+            };
+            // One in a hundred takes as long as it may, so that any may have been under way at the next edge.
+            let latency = if i % 100 == 0 { 2_000 } else { 2 };
+            op(at, outcome, Duration::from_millis(latency))
+        })
+        .collect();
+    let faults = [(10_000, Some(11_500)), (13_000, Some(14_500))];
+    let result = run(operations, 20, &faults);
+    let second = edge(&result, EdgeKind::Inject, 1);
+    assert_eq!((second.requests, second.bad), (300, 300));
+    assert_eq!((second.time_to_recover_ms, second.recovered), (None, false));
+}
+
+#[test]
+fn nothing_is_recovered_by_an_operation_that_the_next_fault_may_have_answered() {
+    let operations: Vec<_> = (0..5000)
+        .map(|i| {
+            let at = i * 5_000;
+            let down = (10_000_000..20_000_000).contains(&at) && at != 18_600_000;
+            let outcome = if down {
+                Outcome::Fail(Class::Refused)
+            } else {
+                Outcome::Ok
+            };
+            let latency = if i % 100 == 0 { 1_500 } else { 2 };
+            op(at, outcome, Duration::from_millis(latency))
+        })
+        .collect();
+    let mut known = plan(&["web"], 2, 25);
+    known.loads[0].recovery.stable_for = Duration::from_secs(1);
+    let mut history = history(known, &[operations]);
+    add_fault(&mut history, "stop #1", 10_000, Some(20_000));
+    let result = analyze(&history);
+    assert!(!edge(&result, EdgeKind::Inject, 0).recovered);
+    assert!(edge(&result, EdgeKind::Heal, 0).recovered);
+}
+
+#[test]
+fn two_fast_faults_within_a_second_of_the_clock_leave_performance_unjudged() {
+    let result = run(steady(200, 30, &[]), 30, &[(10_200, Some(10_700))]);
+    let inject = edge(&result, EdgeKind::Inject, 0);
+    assert_eq!(inject.time_to_recover_performance_ms, None);
+    let result = run(steady(200, 30, &[]), 30, &[(10_000, Some(11_000))]);
+    let inject = edge(&result, EdgeKind::Inject, 0);
+    near(inject.time_to_recover_performance_ms, 0.0, 0.0);
+}

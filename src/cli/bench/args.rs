@@ -13,8 +13,8 @@ const EXAMPLES: &str = "Examples:
   lbtest bench 'http://127.0.0.1:8080/users/{id}' --set 'load.bench.http.vars.id={ random = [1, 5000] }'
   lbtest bench http://127.0.0.1:8080/ --rate 500 --print-scenario > s.toml    the same load as a scenario, to go on from
 
-`${NAME}` in the target and in headers comes from the environment, so that a secret need not be typed. A DSN without a
-password takes PGPASSWORD, where it is set.
+`${NAME}` in a DSN and in headers comes from the environment, so that a secret need not be typed. A DSN without a password
+takes PGPASSWORD, where it is set.
 
 Exit codes: as of `lbtest run`. Without a gate nothing is judged: 0 where the load ran to its end; what is in doubt about the
 figures is said in the report.";
