@@ -42,7 +42,8 @@ impl<'a> Workload<'a> {
     ///
     /// The steady state is `[warm-up end, first call of a fault − tail)`, to the end of the load without a fault.
     /// Operations intended within the tail may have been under way when the fault came, so that they are on its
-    /// account and not the steady state's; for the same reason its latencies are those of [`calm_seconds`]. It holds where it has operations and bad / all ≤ `max_error_ratio`.
+    /// account and not the steady state's; for the same reason its latencies are without those of the last second before the
+    /// fault, where there is another. It holds where it has operations and bad / all ≤ `max_error_ratio`.
     #[must_use]
     pub fn new(
         plan: &'a PlannedLoad,

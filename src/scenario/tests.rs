@@ -77,6 +77,16 @@ fn a_key_that_would_have_no_effect_is_refused() {
         found[0].starts_with("17:") && found[0].contains("sslmode=disable"),
         "{found:?}"
     );
+    for asked in [
+        "target_session_attrs=read-write",
+        "load_balance_hosts=random",
+    ] {
+        let found = mistakes_of(&GOOD.replace("/app\", query", &format!("/app?{asked}\", query")));
+        assert!(
+            found[0].starts_with("17:") && found[0].contains("name the host that is meant"),
+            "{found:?}"
+        );
+    }
 }
 
 #[test]

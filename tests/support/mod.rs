@@ -15,6 +15,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+pub mod dashboard;
 pub mod plain_http;
 pub mod running;
 pub mod tiny;
@@ -175,6 +176,16 @@ pub fn ms(value: &Value) -> f64 {
 }
 
 /// Waits for a condition, never for a guess.
+/// A starved machine makes a verdict inconclusive, whatever the gates say: exit code 4, and never the other one.
+pub fn code_unless_starved(result: &Value, otherwise: i32) -> i32 {
+    let reasons = result["verdict_reasons"].to_string();
+    let starved = result["verdict"] == "inconclusive"
+        && ["the machine was overloaded", "lbtest was the bottleneck"]
+            .iter()
+            .any(|why| reasons.contains(why));
+    if starved { 4 } else { otherwise }
+}
+
 pub fn until(what: &str, within: Duration, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + within;
     while !holds() {

@@ -2,7 +2,7 @@
 
 use crate::script::{alone, at, zero_of};
 use crate::servers::Server;
-use crate::support::{Place, ms};
+use crate::support::{Place, code_unless_starved, ms};
 use std::time::{Duration, Instant};
 
 /// How late a thread may be woken on a busy machine of two cores, milliseconds.
@@ -30,7 +30,8 @@ fn stalls_show_in_full_and_a_slow_time_is_over_when_it_is_over() {
     );
     let mut run = place.spawn_run(&scenario, &["--quiet"]);
     let zero = zero_of(&place, &mut run);
-    // 500 ms in every 5 s.
+    // 500 ms of every 5 s; the second stall after those seconds by which the other workload is judged: what is let go at its
+    // end keeps the machine busy for a moment.
     let now = (Instant::now(), jiff::Timestamp::now());
     let instant = |ms: u64| {
         let due = zero.checked_add(Duration::from_millis(ms)).unwrap();
@@ -38,7 +39,7 @@ fn stalls_show_in_full_and_a_slow_time_is_over_when_it_is_over() {
     };
     stalling.stall_at(instant(2000));
     // Set after the first is over, before the second begins.
-    let (second, next) = (instant(7000), std::sync::Arc::new(stalling));
+    let (second, next) = (instant(8500), std::sync::Arc::new(stalling));
     let again = std::sync::Arc::clone(&next);
     let acts = [
         at(zero, Duration::from_millis(4000), move || {
@@ -62,7 +63,8 @@ fn stalls_show_in_full_and_a_slow_time_is_over_when_it_is_over() {
         act.join().unwrap();
     }
     ran.assert_accounted();
-    assert_eq!(ran.code, Some(0));
+    let result = ran.result.as_ref().unwrap();
+    assert_eq!(ran.code, Some(code_unless_starved(result, 0)));
     // 10 000 arrivals, a tenth of them in a stall, evenly from 500 ms down to 0: the slowest 1 % wait longer than
     // 450 ms, the slowest 0.1 % longer than 495 ms. Two significant digits (1 %), and what a busy machine adds.
     let latency = &ran.load("stalls")["latency_ms"];
