@@ -241,3 +241,56 @@ fn logging(fields: &mut Fields<'_>) -> Option<Logging> {
     inner.finish();
     Some(logging)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reference_names_what_is_not_carried_out_and_nothing_else_as_such() {
+        let reference = std::fs::read_to_string("docs/compose.md").unwrap();
+        let row = reference.lines().find(|line| {
+            line.strip_prefix("| service |")
+                .is_some_and(|rest| rest.contains("annotations"))
+        });
+        let mut named: Vec<&str> = row.unwrap().split('`').skip(1).step_by(2).collect();
+        named.sort_unstable();
+        assert_eq!(named, NOT_CARRIED_OUT);
+    }
+
+    #[test]
+    fn every_key_of_a_service_that_the_reference_calls_carried_out_is() {
+        let reference = std::fs::read_to_string("docs/compose.md").unwrap();
+        let (_, after) = reference.split_once("| carried out | |").unwrap();
+        let (table, _) = after.split_once("\n\n").unwrap();
+        let sources = [
+            "service",
+            "limits",
+            "variables",
+            "attach",
+            "hosts",
+            "extends",
+        ]
+        .map(|name| std::fs::read_to_string(format!("src/compose/{name}.rs")).unwrap());
+        let mut seen = 0;
+        for cell in table.lines().filter_map(|row| row.split('|').nth(2)) {
+            // What stands in brackets are values and keys further down.
+            let mut depth = 0;
+            let outside: String = cell
+                .chars()
+                .filter(|c| {
+                    depth += i32::from(*c == '(') - i32::from(*c == ')');
+                    depth == 0
+                })
+                .collect();
+            let keys = outside.split('`').skip(1).step_by(2);
+            for key in keys.filter(|key| !key.starts_with("x-")) {
+                seen += 1;
+                let quoted = format!("\"{key}\"");
+                assert!(sources.iter().any(|s| s.contains(&quoted)), "{key}");
+                assert!(!NOT_CARRIED_OUT.contains(&key), "{key}");
+            }
+        }
+        assert!(seen > 50, "{seen} keys were found");
+    }
+}
