@@ -77,7 +77,7 @@ fn recovery(
     own_until: Offset,
     all: u64,
 ) -> Option<Recovered> {
-    let own_until = if own_until > from { own_until } else { to };
+    let own_until = if own_until > edge { own_until } else { to };
     let first = workload.timeline.index_at(from);
     let mut points = workload.timeline.between(from, own_until);
     let rule = &workload.plan.recovery;
@@ -103,12 +103,12 @@ fn recovery(
 /// ```text
 /// 0                          where p99 ≤ limit in every window
 /// start(w) − edge            w: the first window after one with p99 > limit, from which p99 ≤ limit for stable_for
-/// none                       where there is no such w within the edge's window, no second of the clock ends in it, or
-///                            there is no limit
+/// none                       where there is no such w within the edge's window, or no limit
 /// ```
 ///
 /// A second in which operations were intended and none was good has no p99 and is not within the limit; one
-/// without operations says nothing and is passed over.
+/// without operations says nothing and is passed over. From `own_until` on operations may be slow for what the next edge
+/// did: what they may account for does not make a second slow.
 fn performance(
     workload: &Workload<'_>,
     from: Offset,
@@ -116,16 +116,8 @@ fn performance(
     to: Offset,
 ) -> Option<Duration> {
     let limit = workload.p99_limit?;
-    let own = seconds_of(from, own_until, workload.load_end);
-    let seconds = if own.is_empty() {
-        seconds_of(from, to, workload.load_end)
-    } else {
-        own
-    };
-    if seconds.is_empty() {
-        return None;
-    }
-    let slow = |second: u32| workload.is_slow(second, limit).unwrap_or(false);
+    let seconds = seconds_of(from, to, workload.load_end);
+    let slow = |second: u32| workload.is_slow(second, limit, own_until).unwrap_or(false);
     let Some(first_slow) = seconds.clone().find(|s| slow(*s)) else {
         return Some(Duration::ZERO);
     };
@@ -146,8 +138,9 @@ fn performance(
     None
 }
 
-/// The seconds from the one that holds `from` to the last whole one before `to`.
+/// The seconds from the one that holds `from`, this one in any case, to the last whole one before `to`.
 fn seconds_of(from: Offset, to: Offset, load_end: Offset) -> Range<u32> {
     let first = u32::try_from(from.since_zero().as_secs()).unwrap_or(u32::MAX);
-    first..whole_seconds(Offset::ZERO, to, load_end).end.max(first)
+    let end = whole_seconds(from, to, load_end).end;
+    first..end.max(first.saturating_add(1))
 }

@@ -54,7 +54,9 @@ impl<'a> Workload<'a> {
         let timeline = Timeline::of(history);
         let first_call = edges.iter().map(|e| e.earliest).min();
         let until = first_call.unwrap_or(load_end).max(measured_from);
-        let latency = latencies(history, calm_seconds(measured_from, until, load_end))[0];
+        let all = whole_seconds(measured_from, until, load_end);
+        let calm = latencies(history, calm_seconds(measured_from, until, load_end))[0];
+        let latency = calm.or_else(|| latencies(history, all)[0]);
         let of_ms = |ms: f64| Duration::try_from_secs_f64(ms / 1e3).unwrap_or_default();
         let tail = latency
             .map_or(Duration::ZERO, |l| of_ms(l.p999))
@@ -147,17 +149,20 @@ impl<'a> Workload<'a> {
 
     /// Whether p99 of a second lay above a limit: more than 1 % of its operations did, and more than one — in a second of
     /// few operations a single slow one would else be its p99. A second in which operations were intended and none was
-    /// good is slow; none where there was no operation.
+    /// good is slow; none where there was no operation. Of those that were intended `until` a moment: later ones may be all
+    /// that are slow.
     #[must_use]
-    pub fn is_slow(&self, second: u32, limit: Duration) -> Option<bool> {
-        let recorded = self.history.seconds.get(&second);
-        if let Some(latency) = recorded.map(|s| &s.latency).filter(|l| !l.is_empty()) {
-            let slow = latency.above(limit);
-            return Some(slow > 1 && slow * 100 > latency.len());
-        }
+    pub fn is_slow(&self, second: u32, limit: Duration, until: Offset) -> Option<bool> {
         let start = Offset::new(Duration::from_secs(second.into()));
         let end = start + Duration::from_secs(1);
-        self.timeline.between(start, end).next().map(|_| true)
+        let own = until.clamp(start, end);
+        let recorded = self.history.seconds.get(&second);
+        if let Some(latency) = recorded.map(|s| &s.latency).filter(|l| !l.is_empty()) {
+            let later = Counts::between(self.history, &self.timeline, own, end).all();
+            let slow = latency.above(limit).saturating_sub(later);
+            return Some(slow > 1 && slow * 100 > latency.len());
+        }
+        self.timeline.between(start, own).next().map(|_| true)
     }
 
     /// The workload's figures over the measured window. `scheduled`: arrivals that the schedule held over the
@@ -258,17 +263,13 @@ impl<'a> Workload<'a> {
 }
 
 /// Whole seconds of the steady state, without the last one before a fault: what was intended in it may have been answered
-/// by what the fault left, and late. Where there is no other, that one.
+/// by what the fault left, and late.
 fn calm_seconds(from: Offset, until: Offset, load_end: Offset) -> Range<u32> {
     if until >= load_end {
         return whole_seconds(from, until, load_end);
     }
     let before = Offset::new(until.since_zero().saturating_sub(Duration::from_secs(1)));
-    let calm = whole_seconds(from, before, load_end);
-    if calm.is_empty() {
-        return whole_seconds(from, until, load_end);
-    }
-    calm
+    whole_seconds(from, before, load_end)
 }
 
 /// The name of an instance, or its number where the name was lost with the end of a cut file.

@@ -127,6 +127,14 @@ pub struct EndResult {
     pub measured_to_ms: f64,
 }
 
+impl EndResult {
+    /// Whether a second of the clock begins within the measured window: only then there are percentiles.
+    #[must_use]
+    pub fn measured_a_second(&self) -> bool {
+        (self.measured_from_ms / 1e3).ceil() * 1e3 < self.measured_to_ms
+    }
+}
+
 /// Latency percentiles, milliseconds; within 1 % (two significant digits).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)]

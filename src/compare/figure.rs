@@ -130,8 +130,7 @@ fn of_load(result: &RunResult, load: &LoadResult) -> Vec<Figure> {
         Some(errors),
         Basis::Wilson,
     )];
-    // Good ones without a whole second of them: there is nothing to compare.
-    let told = load.latency_ms.is_some() || load.ok == 0;
+    let told = result.end.measured_a_second();
     for (metric, q, pick) in PERCENTILES.into_iter().filter(|_| told) {
         let value = load.latency_ms.as_ref().map_or(f64::INFINITY, pick);
         let interval = interval::quantile(&load.histogram, q);

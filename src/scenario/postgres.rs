@@ -11,7 +11,7 @@ use tokio_postgres::config::{LoadBalanceHosts, SslMode, TargetSessionAttrs};
 
 /// Reads the PostgreSQL client of a workload.
 pub fn read(check: &mut Check<'_>, postgres: &At<PostgresTable>) -> Option<PostgresSpec> {
-    let dsn = dsn(check, &postgres.dsn);
+    let dsn = dsn(check, &postgres.dsn).filter(|text| names_the_host(check, &postgres.dsn, text));
     let mut variables = Variables::new(&postgres.vars);
     let statements = statements(check, postgres, &mut variables);
     let variables = variables.finish(check);
@@ -52,6 +52,24 @@ pub fn read(check: &mut Check<'_>, postgres: &At<PostgresTable>) -> Option<Postg
     })
 }
 
+/// Whether a workload can do what its DSN asks for: choosing among hosts is done by the library's own way to connect, which is
+/// not how workloads connect.
+fn names_the_host(check: &mut Check<'_>, dsn: &At<String>, text: &str) -> bool {
+    let Ok(config) = text.parse::<tokio_postgres::Config>() else {
+        return false;
+    };
+    let chooses = config.get_target_session_attrs() != TargetSessionAttrs::Any
+        || config.get_load_balance_hosts() != LoadBalanceHosts::Disable;
+    if chooses {
+        check.wrong(
+            &dsn.span,
+            "the DSN asks for target_session_attrs or load_balance_hosts, which a workload does not follow",
+            "name the host that is meant: which one serves is what a failover test looks at",
+        );
+    }
+    !chooses
+}
+
 /// A DSN with the environment's values. What is wrong with it is told without a part of it.
 pub fn dsn(check: &mut Check<'_>, dsn: &At<String>) -> Option<String> {
     let text = check.interpolated(dsn)?;
@@ -65,17 +83,6 @@ pub fn dsn(check: &mut Check<'_>, dsn: &At<String>) -> Option<String> {
                 &dsn.span,
                 "the DSN asks for TLS, which lbtest does not speak with PostgreSQL yet",
                 "use sslmode=disable or sslmode=prefer (connections are in clear text)",
-            );
-            return None;
-        }
-        // Followed only by the library's own way to connect, which is not how lbtest connects.
-        if config.get_target_session_attrs() != TargetSessionAttrs::Any
-            || config.get_load_balance_hosts() != LoadBalanceHosts::Disable
-        {
-            check.wrong(
-                &dsn.span,
-                "the DSN asks for target_session_attrs or load_balance_hosts, which lbtest does not follow",
-                "name the host that is meant: which one serves is what a failover test looks at",
             );
             return None;
         }

@@ -183,7 +183,7 @@ fn of_loads(metric: Metric, result: &RunResult, wanted: impl Fn(&str) -> bool) -
         let outages = result.outages.iter().filter(|o| o.load == load.name);
         Figure {
             whose: load.name.clone(),
-            value: of_load(metric, load, outages),
+            value: of_load(metric, load, outages, result.end.measured_a_second()),
         }
     };
     loads.map(figure).collect()
@@ -193,6 +193,7 @@ fn of_load<'a>(
     metric: Metric,
     load: &LoadResult,
     outages: impl Iterator<Item = &'a Outage>,
+    measured_a_second: bool,
 ) -> Value {
     if load.requests == 0 {
         return Value::Unknown;
@@ -208,8 +209,7 @@ fn of_load<'a>(
         Metric::Dropped => Value::Measured(count(load.dropped)),
         Metric::P50 | Metric::P90 | Metric::P99 | Metric::P999 | Metric::MaxLatency => {
             match load.latency_ms {
-                // No second of the clock lies whole in the window: nothing to judge.
-                None if load.ok > 0 => Value::Unknown,
+                None if !measured_a_second => Value::Unknown,
                 latencies => latency(metric, latencies),
             }
         }
@@ -291,14 +291,6 @@ fn of_impact(metric: Metric, impact: &Impact, result: &RunResult) -> Figure {
         }
         Metric::TimeToRecover => never(impact.time_to_recover_ms),
         Metric::TimeToRecoverPerformance if !result.loads.iter().any(limited) => Value::Unknown,
-        // As little: no second of the clock ends in the window.
-        Metric::TimeToRecoverPerformance
-            if impact.time_to_recover_performance_ms.is_none()
-                && impact.latency_ms.is_none()
-                && impact.requests > impact.bad =>
-        {
-            Value::Unknown
-        }
         Metric::TimeToRecoverPerformance => never(impact.time_to_recover_performance_ms),
         Metric::Outage => Value::Unknown,
     };

@@ -360,8 +360,22 @@ fn where_no_whole_second_or_no_operation_was_measured_a_gate_has_nothing_to_judg
     };
     reach(&mut history, 1_999);
     let result = analyze(&history);
-    println!("{:?}", result.loads[0].latency_ms);
     let judged: Vec<_> = result.gates.iter().map(|g| (g.judged, g.passed)).collect();
     assert_eq!(judged, [(false, false), (true, true)]);
     assert_eq!(result.verdict, Verdict::Inconclusive);
+}
+
+#[test]
+fn a_workload_of_which_only_the_first_moments_were_good_has_no_percentiles_and_fails_by_them() {
+    let mut broken = plan(&["a"], 0, 20);
+    broken.warmup = Duration::from_millis(1_500);
+    broken.observe = false;
+    broken.gates = vec![at_most(Metric::P99, 100.0)];
+    let history = history(broken, &[steady(200, 20, &[(1_900, 20_000)])]);
+    let result = analyze(&history);
+    assert!(result.loads[0].ok > 0 && result.loads[0].latency_ms.is_none());
+    assert_eq!(
+        (result.gates[0].judged, result.gates[0].passed),
+        (true, false)
+    );
 }

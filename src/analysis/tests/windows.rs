@@ -310,12 +310,54 @@ fn nothing_is_recovered_by_an_operation_that_the_next_fault_may_have_answered() 
     assert!(edge(&result, EdgeKind::Heal, 0).recovered);
 }
 
+/// 200/s for 30 s; those intended between two moments (milliseconds) take 100 ms, the others 2.
+fn slow_between(from: u64, to: u64) -> Vec<crate::history::Operation> {
+    (0..6000)
+        .map(|i| {
+            let at = i * 5_000;
+            let slow = (from * 1000..to * 1000).contains(&at);
+            op(
+                at,
+                Outcome::Ok,
+                Duration::from_millis(if slow { 100 } else { 2 }),
+            )
+        })
+        .collect()
+}
+
 #[test]
-fn two_fast_faults_within_a_second_of_the_clock_leave_performance_unjudged() {
-    let result = run(steady(200, 30, &[]), 30, &[(10_200, Some(10_700))]);
-    let inject = edge(&result, EdgeKind::Inject, 0);
-    assert_eq!(inject.time_to_recover_performance_ms, None);
-    let result = run(steady(200, 30, &[]), 30, &[(10_000, Some(11_000))]);
-    let inject = edge(&result, EdgeKind::Inject, 0);
-    near(inject.time_to_recover_performance_ms, 0.0, 0.0);
+fn performance_is_judged_up_to_the_next_edge_and_not_beyond() {
+    let inject = |operations, faults: &[(u64, Option<u64>)]| {
+        let result = run(operations, 30, faults);
+        edge(&result, EdgeKind::Inject, 0).time_to_recover_performance_ms
+    };
+    let steady = || slow_between(0, 0);
+    // Windows within one second of the clock, and of exactly one.
+    near(inject(steady(), &[(10_200, Some(10_700))]), 0.0, 0.0);
+    near(inject(steady(), &[(10_000, Some(10_500))]), 0.0, 0.0);
+    near(inject(steady(), &[(10_000, Some(11_000))]), 0.0, 0.0);
+    // Slow in the first second, and five seconds are left to show that it is over.
+    let first = slow_between(10_000, 10_500);
+    near(inject(first, &[(10_000, Some(16_000))]), 1_000.0, 0.0);
+    // Slow in the last second before the heal: on nobody else's account.
+    let last = slow_between(11_200, 11_800);
+    assert_eq!(inject(last, &[(10_000, Some(12_000))]), None);
+    // Slow is what the heal did to those under way: none of this one's.
+    let cut = slow_between(15_998, 16_000);
+    near(inject(cut, &[(10_000, Some(16_000))]), 0.0, 0.0);
+    let after = slow_between(16_300, 17_000);
+    near(inject(after, &[(10_000, Some(16_300))]), 0.0, 0.0);
+}
+
+#[test]
+fn a_workload_too_slow_for_a_calm_second_has_a_steady_state_all_the_same() {
+    let operations: Vec<_> = (0..12)
+        .map(|i| op(i * 2_500_000, Outcome::Ok, Duration::from_millis(2)))
+        .collect();
+    let mut known = plan(&["web"], 6, 30);
+    known.loads[0].recovery.stable_for = Duration::from_secs(5);
+    let mut history = history(known, &[operations]);
+    add_fault(&mut history, "stop #1", 8_800, None);
+    let result = analyze(&history);
+    assert!(result.loads[0].baseline.latency_ms.is_some());
 }
