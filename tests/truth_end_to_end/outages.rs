@@ -138,6 +138,9 @@ struct Run {
 
 /// A request that a target on a busy machine took up only after its switch, milliseconds.
 const TAKEN_UP: f64 = 15.0;
+/// Wall clock and steady clock are read one after the other, by lbtest at its zero and by this test at every switch; whoever is
+/// interrupted in between is off by as much, milliseconds.
+const CLOCKS: f64 = 1.0;
 
 /// A figure equals the truth, which lies within a span, within its resolution.
 fn assert_true(what: &str, measured: f64, resolution: f64, (least, most): (f64, f64)) {
@@ -145,7 +148,7 @@ fn assert_true(what: &str, measured: f64, resolution: f64, (least, most): (f64, 
         "{what}: measured {measured:.1} ± {resolution:.1} ms, truth {least:.1} to {most:.1} ms"
     );
     assert!(
-        measured + resolution + TAKEN_UP >= least && measured - resolution <= most,
+        measured + resolution + TAKEN_UP >= least && measured - resolution <= most + CLOCKS,
         "{what}: measured {measured} ± {resolution} ms, truth {least} to {most} ms"
     );
     // A resolution that allows everything proves nothing: at most a busy machine's wake-up, or, of two users that
