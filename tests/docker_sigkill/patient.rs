@@ -256,8 +256,8 @@ impl<'a> Patient<'a> {
     /// What is otherwise than before.
     fn leaks(&self, before: &Snapshot) -> Option<String> {
         let mut now = self.look();
-        let deadline = Instant::now() + Duration::from_secs(15);
-        // A container that was started again is up before what it runs listens: on a busy machine long before.
+        let deadline = Instant::now() + Duration::from_millis(1500);
+        // A container that was started again is up before what it runs listens.
         while now != *before
             && now["application"] != before["application"]
             && Instant::now() < deadline
